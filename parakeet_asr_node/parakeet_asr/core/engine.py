@@ -1,0 +1,83 @@
+"""The seam between the recognizer and whatever runs the neural networks.
+
+An engine runs two graphs and nothing else: it knows no audio, no tokens, no time. Buffers that it
+returns are valid until the next call of the same method (an engine may reuse them).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from parakeet_asr.core.model_spec import ModelSpec
+from parakeet_asr.records import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOutput:
+    """Encoder steps of a batch, already through the joint network's encoder projection."""
+
+    projected: FloatArray  # [batch, steps, joint_hidden]
+    lengths: IntArray  # [batch] valid steps
+
+
+@dataclass(frozen=True, slots=True)
+class PredictorState:
+    """LSTM state of the predictor before it consumes the last emitted token."""
+
+    hidden: FloatArray  # [layers, batch, predictor_hidden]
+    cell: FloatArray  # [layers, batch, predictor_hidden]
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """What the fused predictor + joint says about a window of encoder steps."""
+
+    logits: FloatArray  # [batch, window, vocabulary_size + 1 + len(durations)], raw
+    state: PredictorState  # after the token was consumed
+
+
+class Engine(Protocol):
+    """Runs one model. Not thread safe: one owner at a time."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The contract of the model that is loaded."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Engine, provider and precision, for people: ``onnxruntime CPU float32``."""
+        ...
+
+    def encode(self, features: FloatArray, lengths: IntArray) -> EncoderOutput:
+        """Run the encoder.
+
+        Args:
+            features: [batch, mels, frames] float32, columns past each length are zero.
+            lengths: [batch] int64 valid frames.
+
+        Raises:
+            EngineError: the graph failed.
+        """
+        ...
+
+    def step(self, projected: FloatArray, tokens: IntArray, state: PredictorState) -> StepOutput:
+        """Feed one token to the predictor and join its output with a window of encoder steps.
+
+        A pure function: asking again with the same token and state gives the same answer, so that a
+        decoder that saw only blanks in the window asks again for the next one.
+
+        Args:
+            projected: [batch, window, joint_hidden] from :meth:`encode`.
+            tokens: [batch] int64 last emitted token; the blank id stands for start of sequence.
+            state: the predictor's state before ``tokens``.
+
+        Raises:
+            EngineError: the graph failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give memory back. The engine cannot be used afterwards."""
+        ...
