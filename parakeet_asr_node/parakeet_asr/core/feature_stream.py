@@ -1,0 +1,140 @@
+"""Log-mel frames of a signal that arrives in pieces: the same numbers whatever the split."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from parakeet_asr.core.log_mel import BLOCK_FRAMES, RECIPES, LogMel
+from parakeet_asr.core.model_spec import FeatureSpec
+from parakeet_asr.core.spectrum import HOP_SAMPLES, WINDOW_SAMPLES, frames_of, samples_of
+from parakeet_asr.errors import AudioFormatError
+from parakeet_asr.records import FloatArray
+
+_BLOCK_SAMPLES = BLOCK_FRAMES * HOP_SAMPLES
+_LARGEST_SAMPLE = 1e9  # beyond it the power spectrum would overflow float32
+
+
+class FeatureStream:
+    """Turns pieces of one signal into log-mel frames as soon as they are complete.
+
+    A frame of the ``nemo`` recipe is complete 12.5 ms after its middle, one of ``rust`` 25 ms after its
+    beginning. Samples are used as they are, clipped or not, except those that are no sound at all: NaN,
+    infinite or beyond 1e9 become 0 and are counted, because a single one would otherwise spoil the
+    normalisation of the whole utterance.
+
+    Not thread safe; one signal at a time, :meth:`reset` begins the next one.
+    """
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self._recipe = RECIPES[spec.recipe]
+        self._kernel = LogMel(self._recipe, spec.mels)
+        self._buffer = np.zeros(_BLOCK_SAMPLES + samples_of(1), np.float32)
+        self.mels = spec.mels
+        self.reset()
+
+    @property
+    def replaced_samples(self) -> int:
+        """Samples of this signal that were no sound and became 0."""
+        return self._replaced
+
+    @property
+    def frame_count(self) -> int:
+        """Frames given out so far."""
+        return self._emitted
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._previous = np.float32(0.0)  # last sample, before pre-emphasis
+        self._received = 0  # samples
+        self._emitted = 0  # frames
+        self._replaced = 0
+        self._held = self._recipe.lead_samples  # samples in the buffer not yet behind every frame
+        self._buffer[: self._held] = 0.0
+
+    def push(self, samples: FloatArray) -> FloatArray:
+        """Take the next samples and give the frames that they complete.
+
+        Args:
+            samples: [n] floating point, 16 kHz; any n, 0 included.
+
+        Returns:
+            [mels, new frames] float32, before normalisation; new frames may be 0.
+
+        Raises:
+            AudioFormatError: not a vector of floating-point numbers.
+        """
+        samples = as_signal(samples)
+        out = np.empty((self.mels, frames_of(self._held + samples.size)), np.float32)
+        self.push_into(samples, out)
+        return out
+
+    def flush(self) -> FloatArray:
+        """The frames [mels, n] that reach past the end of the signal, with zeros there; then reset."""
+        out = np.empty((self.mels, self._recipe.frame_count(self._received) - self._emitted), np.float32)
+        self.flush_into(out)
+        return out
+
+    def push_into(self, samples: FloatArray, out: FloatArray) -> int:
+        """Like :meth:`push`, into the first columns of ``out``; returns how many."""
+        first = self._emitted
+        for start in range(0, samples.size, _BLOCK_SAMPLES):
+            self._append(samples[start : start + _BLOCK_SAMPLES])
+            self._emit(frames_of(self._held), out[:, self._emitted - first :])
+        return self._emitted - first
+
+    def flush_into(self, out: FloatArray) -> int:
+        """Like :meth:`flush`, into the first columns of ``out``; returns how many."""
+        count = self._recipe.frame_count(self._received) - self._emitted
+        if count > 0:
+            needed = samples_of(count)
+            self._buffer[self._held : needed] = 0.0
+            self._held = max(self._held, needed)
+            self._emit(count, out)
+        self.reset()
+        return count
+
+    def _append(self, samples: FloatArray) -> None:
+        """Pre-emphasise behind what the buffer holds."""
+        samples = self._without_nonsense(samples)
+        target = self._buffer[self._held : self._held + samples.size]
+        factor = np.float32(self._recipe.preemphasis)
+        if factor:
+            np.multiply(samples[:-1], -factor, out=target[1:])
+            target[0] = -factor * self._previous
+            target += samples
+        else:
+            target[:] = samples
+        self._previous = samples[-1]
+        self._held += samples.size
+        self._received += samples.size
+
+    def _emit(self, count: int, out: FloatArray) -> None:
+        if count == 0:
+            return
+        self._kernel.compute(self._buffer[: samples_of(count)], out[:, :count])
+        used = count * HOP_SAMPLES
+        self._held = max(0, self._held - used)
+        self._buffer[: self._held] = self._buffer[used : used + self._held].copy()
+        self._emitted += count
+
+    def _without_nonsense(self, samples: FloatArray) -> FloatArray:
+        if samples.max() <= _LARGEST_SAMPLE and samples.min() >= -_LARGEST_SAMPLE:  # false for NaN
+            return samples
+        sound = np.abs(samples) <= _LARGEST_SAMPLE
+        self._replaced += int(samples.size - np.count_nonzero(sound))
+        return np.where(sound, samples, np.float32(0.0))
+
+
+def as_signal(samples: FloatArray) -> FloatArray:
+    """A vector of float32; integers are refused because their scale is not known.
+
+    Raises:
+        AudioFormatError: not a vector of floating-point numbers.
+    """
+    array = np.asarray(samples)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.floating):
+        raise AudioFormatError(
+            f"expected mono samples as a vector of floats in -1..1, found {array.dtype} of shape "
+            f"{array.shape}; average the channels, and divide integers by their full scale"
+        )
+    return array.astype(np.float32, copy=False)
