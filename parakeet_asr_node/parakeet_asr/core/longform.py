@@ -1,0 +1,124 @@
+"""Recordings of any length in bounded memory, without lost or doubled words at the seams.
+
+The recording is cut into pieces at calm places. Each piece is encoded together with audio on its left
+and right, so that every encoder step sees enough context; only the piece's own steps are decoded, with
+the decoder's state carried from piece to piece. There is no text to stitch: every step is decoded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from parakeet_asr.core.decoding import DecoderState, initial_state
+from parakeet_asr.core.engine import EncoderOutput
+from parakeet_asr.core.recognizer import Recognizer
+from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray, Token, Transcription
+
+
+@dataclass(frozen=True, slots=True)
+class LongformOptions:
+    """Sizes of the windows, in seconds."""
+
+    single_pass_s: float = 60.0  # recordings up to this go through the encoder whole
+    piece_s: float = 40.0  # longest piece
+    search_s: float = 10.0  # the cut is the calmest place in this much before the end of a piece
+    context_s: float = 5.0  # audio on either side that the encoder sees but nobody decodes
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A window of samples and the part of it that is decoded."""
+
+    window: FloatArray
+    left_samples: int  # context before the piece
+    samples: int  # the piece
+
+
+def recognize_stream(
+    recognizer: Recognizer, blocks: Iterable[FloatArray], options: LongformOptions | None = None
+) -> Iterator[Transcription]:
+    """Recognize one recording that arrives in blocks.
+
+    Args:
+        recognizer: what recognizes.
+        blocks: the recording's samples, [n] float32 at 16 kHz each, of any size.
+        options: sizes of the windows.
+
+    Yields:
+        The transcription of everything so far after each piece; the last one is complete. Its token
+        and word times count from the recording's beginning.
+    """
+    sizes = options or LongformOptions()
+    state = initial_state(recognizer.spec.decoder)
+    tokens: list[Token] = []
+    samples = 0
+    for piece in _pieces(blocks, sizes, recognizer.step_samples):
+        state = _decode_piece(recognizer, piece, state, tokens)
+        samples += piece.samples
+        yield recognizer.transcription(tuple(tokens), samples)
+    if not samples:
+        yield recognizer.transcription((), 0)
+
+
+def _decode_piece(
+    recognizer: Recognizer, piece: _Piece, state: DecoderState, tokens: list[Token]
+) -> DecoderState:
+    if not recognizer.features.frame_count(len(piece.window)):
+        return state  # less than one frame at the very end
+    encoded = recognizer.encode([piece.window])
+    first = piece.left_samples // recognizer.step_samples
+    last = int(encoded.lengths[0])
+    if piece.left_samples + piece.samples < len(piece.window):
+        last = min(last, first + piece.samples // recognizer.step_samples)
+    steps = EncoderOutput(encoded.projected[:, first:last], np.array([last - first], np.int64))
+    decoded = recognizer.decode(steps, [state])[0]
+    tokens.extend(decoded.tokens)
+    return decoded.state
+
+
+def _pieces(blocks: Iterable[FloatArray], options: LongformOptions, step_samples: int) -> Iterator[_Piece]:
+    """Cut a stream of blocks into pieces with context; all cuts lie on encoder steps."""
+
+    def steps(seconds: float) -> int:
+        return int(seconds * SAMPLE_RATE_HZ) // step_samples * step_samples
+
+    single, longest, context = steps(options.single_pass_s), steps(options.piece_s), steps(options.context_s)
+    buffer = np.empty(0, np.float32)  # [left context | not yet decoded]
+    left = 0
+    whole = True
+    for block in _gather(blocks, step_samples * 64):
+        buffer = np.concatenate((buffer, block))
+        while len(buffer) - left > (single if whole else longest + context):
+            whole = False
+            size = _calmest_cut(buffer[left : left + longest], steps(options.search_s), step_samples)
+            yield _Piece(buffer[: left + size + context], left, size)
+            drop = max(0, left + size - context)
+            buffer, left = buffer[drop:], left + size - drop
+    if len(buffer) > left:
+        yield _Piece(buffer, left, len(buffer) - left)
+
+
+def _calmest_cut(samples: FloatArray, search_samples: int, step_samples: int) -> int:
+    """Length, in whole steps, up to the quietest 0.4 s in the last ``search_samples``."""
+    start = max(step_samples, len(samples) - search_samples) // step_samples * step_samples
+    tail = samples[start : len(samples) // step_samples * step_samples].reshape(-1, step_samples)
+    energy = np.square(tail).sum(axis=1)
+    smooth = np.convolve(energy, np.ones(5), "same")
+    return start + int(smooth.argmin()) * step_samples
+
+
+def _gather(blocks: Iterable[FloatArray], least: int) -> Iterator[FloatArray]:
+    """Join small blocks, so that the buffer is not copied for every one of them."""
+    waiting: list[FloatArray] = []
+    size = 0
+    for block in blocks:
+        waiting.append(block)
+        size += len(block)
+        if size >= least:
+            yield np.concatenate(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield np.concatenate(waiting)

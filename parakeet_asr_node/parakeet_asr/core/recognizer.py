@@ -1,0 +1,102 @@
+"""Offline recognition: whole pieces of audio in one full-context pass each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from parakeet_asr.core.decoding import Decoded, DecoderState, GreedyDecoder
+from parakeet_asr.core.engine import EncoderOutput, Engine
+from parakeet_asr.core.features import FeatureExtractor
+from parakeet_asr.core.model_spec import ModelSpec
+from parakeet_asr.core.spectrum import HOP_SAMPLES
+from parakeet_asr.core.tokenizer import Tokenizer
+from parakeet_asr.core.words import build_words, join_words
+from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray, Token, Transcription
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """How utterances are put together for one pass of the encoder."""
+
+    max_utterances: int = 16
+    max_frames: int = 24_000  # padded, of the whole batch: 240 s of audio bound its memory
+
+
+class Recognizer:
+    """Features, encoder, decoder and tokenizer in a row. Holds no state between calls."""
+
+    def __init__(self, engine: Engine, tokenizer: Tokenizer, batching: BatchOptions | None = None) -> None:
+        """Recognize with ``engine``; its model's contract says how."""
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.spec: ModelSpec = engine.spec
+        self.features = FeatureExtractor(engine.spec.features)
+        self._decoder = GreedyDecoder(engine)
+        self._batching = batching or BatchOptions()
+
+    @property
+    def step_samples(self) -> int:
+        """Samples per encoder step (1280)."""
+        return HOP_SAMPLES * self.spec.encoder.subsampling_factor
+
+    @property
+    def step_s(self) -> float:
+        """Seconds per encoder step (0.08)."""
+        return self.step_samples / SAMPLE_RATE_HZ
+
+    def recognize(self, audio: Sequence[FloatArray]) -> list[Transcription]:
+        """Recognize pieces of audio that have nothing to do with each other.
+
+        Args:
+            audio: [n] float32 at 16 kHz each; an empty one, or one below a frame, is silence.
+
+        Returns:
+            One transcription per piece, in the order given.
+        """
+        results: list[Transcription] = [Transcription("", (), (), len(a) / SAMPLE_RATE_HZ) for a in audio]
+        for rows in self._batches([self.features.frame_count(len(samples)) for samples in audio]):
+            decoded = self._decoder.decode(self.encode([audio[row] for row in rows]))
+            for row, one in zip(rows, decoded, strict=True):
+                results[row] = self.transcription(one.tokens, len(audio[row]))
+        return results
+
+    def encode(self, audio: Sequence[FloatArray]) -> EncoderOutput:
+        """Features and encoder for one batch; every piece has a frame at least."""
+        features = [self.features.extract(samples) for samples in audio]
+        return self.engine.encode(*_pad(features))
+
+    def decode(self, encoded: EncoderOutput, states: Sequence[DecoderState] | None = None) -> list[Decoded]:
+        """Decode a batch of encoder steps, going on from ``states``."""
+        return self._decoder.decode(encoded, states)
+
+    def transcription(self, tokens: tuple[Token, ...], samples: int) -> Transcription:
+        """Tokens of ``samples`` samples of audio as text and words."""
+        words = build_words(tokens, self.tokenizer.pieces, self.step_s)
+        return Transcription(join_words(words), tokens, words, samples / SAMPLE_RATE_HZ)
+
+    def _batches(self, frames: Sequence[int]) -> Iterator[list[int]]:
+        """Rows in batches of similar length, so that little is padded; rows without a frame are left out."""
+        batch: list[int] = []
+        for row in sorted((r for r, n in enumerate(frames) if n), key=lambda r: -frames[r]):
+            longest = frames[batch[0]] if batch else frames[row]
+            full = len(batch) == self._batching.max_utterances
+            if full or (batch and longest * (len(batch) + 1) > self._batching.max_frames):
+                yield batch
+                batch = []
+            batch.append(row)
+        if batch:
+            yield batch
+
+
+def _pad(features: Sequence[FloatArray]) -> tuple[FloatArray, np.ndarray]:
+    """Stack [mels, frames] arrays as [batch, mels, frames] with zeros behind each, and their lengths."""
+    lengths = np.array([f.shape[1] for f in features], np.int64)
+    if len(features) == 1:
+        return features[0][None], lengths
+    padded = np.zeros((len(features), features[0].shape[0], int(lengths.max())), np.float32)
+    for row, f in enumerate(features):
+        padded[row, :, : f.shape[1]] = f
+    return padded, lengths

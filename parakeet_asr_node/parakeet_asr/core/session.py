@@ -1,0 +1,184 @@
+"""A stream of audio chunks in, speech activity and transcripts out.
+
+The session holds all state of one stream: samples, timeline, endpointer, the open utterance. It decides
+by sample counts only, so that the same samples give the same events however they are cut into chunks.
+An utterance is one stretch of speech between silences and is recognized by :class:`Utterance`'s
+recognizer in a full-context pass; what a streaming recognizer does differently belongs there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from parakeet_asr.core.endpoint import Change, Endpointer, EndpointOptions, VoiceDetector
+from parakeet_asr.core.recognizer import Recognizer
+from parakeet_asr.core.sample_buffer import SampleBuffer
+from parakeet_asr.core.timeline import Jump, Timeline
+from parakeet_asr.core.utterance import Utterance
+from parakeet_asr.errors import ConfigurationError
+from parakeet_asr.records import SAMPLE_RATE_HZ, AudioChunk, EndReason, Event, FloatArray, SpeechActivity
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions(EndpointOptions):
+    """How a stream is cut into utterances and how often it speaks of an open one."""
+
+    partial_interval_s: float = 0.5  # audio between partials; 0: finals only
+    gap_tolerance_s: float = 0.1  # stamps may jitter by this much before samples count as missing
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ConfigurationError: a value is out of range, or two exclude each other.
+        """
+        for name in ("min_speech_s", "silence_s", "max_utterance_s", "gap_tolerance_s"):
+            if not getattr(self, name) > 0:
+                raise ConfigurationError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        for name in ("pre_roll_s", "post_roll_s", "partial_interval_s"):
+            if not getattr(self, name) >= 0:
+                raise ConfigurationError(f"{name}: expected 0 or more, got {getattr(self, name)}")
+        if not 0 < self.release < self.speech_threshold < 1:
+            raise ConfigurationError(
+                "expected 0 < release < speech_threshold < 1, got release "
+                f"{self.release} and speech_threshold {self.speech_threshold}"
+            )
+        if self.max_utterance_s <= 2 * self.silence_s:
+            raise ConfigurationError(
+                f"max_utterance_s ({self.max_utterance_s}) must be more than twice silence_s ({self.silence_s})"
+            )
+
+
+class SpeechSession:
+    """Listens to one stream. Not thread safe: one owner at a time."""
+
+    def __init__(
+        self, recognizer: Recognizer, detector: VoiceDetector, options: SessionOptions | None = None
+    ) -> None:
+        """Recognize with ``recognizer`` what ``detector`` calls speech."""
+        self.options = options or SessionOptions()
+        self._recognizer = recognizer
+        self._detector = detector
+        self._endpointer = Endpointer(self.options, detector.frame_samples)
+        self._timeline = Timeline(self.options.gap_tolerance_s)
+        self._buffer = SampleBuffer(round(2 * self.options.max_utterance_s * SAMPLE_RATE_HZ))
+        self._framed = 0  # samples that the detector has seen
+        self._utterance: Utterance | None = None
+        self._next_partial = 0
+        self.jumps = 0  # gaps and overlaps so far
+
+    @property
+    def utterance_open(self) -> bool:
+        """Whether somebody is speaking."""
+        return self._utterance is not None
+
+    def push(self, chunk: AudioChunk, *, partials: bool = True) -> list[Event]:
+        """Take the next chunk.
+
+        Args:
+            chunk: any number of samples; the stamp is that of the first one.
+            partials: False under load: nobody needs a draft that comes late.
+
+        Returns:
+            What happened, in order.
+
+        Raises:
+            EngineError: recognition failed; the utterance is lost, the session goes on.
+        """
+        events: list[Event] = []
+        jump = self._timeline.push(chunk, follow=not self._endpointer.pending)
+        if jump is not None:
+            self._on_jump(jump, events)
+        self._buffer.append(_finite(chunk.samples))
+        frame = self._detector.frame_samples
+        while self._framed + frame <= self._buffer.end:
+            probability = self._detector.probability(self._buffer.view(self._framed, self._framed + frame))
+            self._framed += frame
+            self._on_change(self._endpointer.push(probability), partials, events)
+        earliest = self._endpointer.earliest_sample
+        self._buffer.forget_before(min(earliest, self._framed))
+        self._timeline.forget_before(earliest)
+        return events
+
+    def finish(self, reason: EndReason) -> list[Event]:
+        """End the open utterance now, with every sample that came; also one that was not confirmed yet."""
+        events: list[Event] = []
+        if self._utterance is None and self._endpointer.confirm():
+            self._begin(events)
+        if self._utterance is not None:
+            self._end(self._buffer.end, reason, events)
+        self._restart()
+        return events
+
+    def reset(self) -> None:
+        """Forget everything, also the open utterance."""
+        self._utterance = None
+        self._restart()
+        self._timeline.reset()
+        self._timeline.position = self._buffer.end
+
+    def _restart(self) -> None:
+        self._detector.reset()
+        self._framed = self._buffer.end
+        self._endpointer.reset(self._framed)
+
+    def _on_jump(self, jump: Jump, events: list[Event]) -> None:
+        """Small gaps lie inside the utterance and are marked; a long one, or a step back, ends it."""
+        self.jumps += 1
+        if not 0 <= jump.missing_ns <= self.options.silence_s * 1e9:
+            if self._utterance is not None:
+                self._utterance.audio_gap = True
+            events.extend(self.finish(EndReason.FORCED))
+        elif self._utterance is not None:
+            self._utterance.audio_gap = True
+
+    def _on_change(self, change: Change, partials: bool, events: list[Event]) -> None:
+        if change is Change.BEGAN:
+            self._begin(events)
+        elif change is Change.ENDED:
+            self._end(self._endpointer.end_sample, EndReason.SILENCE, events)
+            return
+        if self._utterance is None:
+            return
+        if self._framed - self._utterance.start_sample >= self.options.max_utterance_s * SAMPLE_RATE_HZ:
+            self._cut(events)
+        elif self.options.partial_interval_s and self._framed >= self._next_partial:
+            self._plan_partial()
+            if partials and (partial := self._utterance.partial(self._framed)):
+                events.append(partial)
+
+    def _begin(self, events: list[Event]) -> None:
+        start = self._endpointer.start_sample
+        self._utterance = Utterance(self._recognizer, self._buffer, self._timeline, start)
+        self._next_partial = start
+        self._plan_partial()
+        events.append(SpeechActivity(True, self._timeline.stamp_ns(start)))
+
+    def _end(self, end: int, reason: EndReason, events: list[Event]) -> None:
+        utterance, self._utterance = self._utterance, None
+        events.append(SpeechActivity(False, self._timeline.stamp_ns(end)))
+        if utterance is not None and (final := utterance.final(end, reason)):
+            events.append(final)
+
+    def _cut(self, events: list[Event]) -> None:
+        """The utterance is too long: end it at the calmest place of its last third and go on from there."""
+        utterance = self._utterance
+        if utterance is None:
+            return
+        cut = utterance.calmest_sample(self._framed)
+        self._endpointer.continue_from(cut)
+        self._utterance = Utterance(self._recognizer, self._buffer, self._timeline, cut)
+        self._next_partial = self._framed
+        self._plan_partial()
+        if final := utterance.final(cut, EndReason.FORCED):
+            events.append(final)
+
+    def _plan_partial(self) -> None:
+        self._next_partial += round(self.options.partial_interval_s * SAMPLE_RATE_HZ)
+
+
+def _finite(samples: FloatArray) -> FloatArray:
+    """NaN and infinity as silence: one of them would stay in the detector's state for ever."""
+    return samples if np.isfinite(samples).all() else np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)

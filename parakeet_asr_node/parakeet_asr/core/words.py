@@ -1,0 +1,62 @@
+"""Tokens to words with times and confidence."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+
+from parakeet_asr.core.tokenizer import pieces_to_text, starts_word
+from parakeet_asr.records import Token, Word
+
+
+def build_words(tokens: Iterable[Token], pieces: Sequence[str], step_s: float) -> tuple[Word, ...]:
+    """Group tokens into words.
+
+    A word starts at a piece with the word-boundary mark. Its times are those of its tokens, start =
+    step * step_s and end = (step + duration) * step_s; an RNNT token lasts one step. Punctuation takes
+    the end of the token before it, so that a comma after a pause does not stretch the word.
+
+    Args:
+        tokens: in the order of emission.
+        pieces: the vocabulary.
+        step_s: seconds per encoder step (0.08).
+    """
+    words = (_word(group, pieces, step_s) for group in _groups(tokens, pieces))
+    return tuple(word for word in words if word.text)
+
+
+def join_words(words: Iterable[Word]) -> str:
+    """The text that the words make."""
+    return " ".join(word.text for word in words)
+
+
+def mean_confidence(words: Sequence[Word]) -> float:
+    """Mean over words; 0 when there are none."""
+    return sum(word.confidence for word in words) / len(words) if words else 0.0
+
+
+def _groups(tokens: Iterable[Token], pieces: Sequence[str]) -> Iterator[list[Token]]:
+    group: list[Token] = []
+    for token in tokens:
+        if group and starts_word(pieces[token.id]):
+            yield group
+            group = []
+        group.append(token)
+    if group:
+        yield group
+
+
+def _word(group: list[Token], pieces: Sequence[str], step_s: float) -> Word:
+    spoken = [token for token in group if not _is_punctuation(pieces[token.id])] or group[:1]
+    end_step = max(token.start_step + max(1, token.duration_steps) for token in spoken)
+    return Word(
+        text=pieces_to_text(pieces[token.id] for token in group),
+        start_s=spoken[0].start_step * step_s,
+        end_s=end_step * step_s,
+        confidence=sum(token.confidence for token in group) / len(group),
+    )
+
+
+def _is_punctuation(piece: str) -> bool:
+    text = pieces_to_text([piece])
+    return bool(text) and all(unicodedata.category(c).startswith("P") for c in text)

@@ -1,0 +1,172 @@
+"""The composition root: from a model's name to something that recognizes speech."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, overload
+
+import numpy as np
+
+from parakeet_asr.core.longform import LongformOptions, recognize_stream
+from parakeet_asr.core.model_spec import ModelSpec
+from parakeet_asr.core.recognizer import Recognizer
+from parakeet_asr.core.session import SessionOptions, SpeechSession
+from parakeet_asr.errors import AudioFormatError, ConfigurationError
+from parakeet_asr.model_directory import read_model_directory, resolve_model
+from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray, Transcription
+
+AudioInput = str | os.PathLike[str] | FloatArray
+Progress = Callable[[float, "float | None"], None]
+"""Called with the seconds done and, where it is known, the seconds in all."""
+
+
+class Model:
+    """A loaded model. Not thread safe: one owner at a time."""
+
+    def __init__(self, recognizer: Recognizer, directory: Path) -> None:
+        """Wrap a recognizer; :func:`load_model` makes one."""
+        self.recognizer = recognizer
+        self.directory = directory
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's contract."""
+        return self.recognizer.spec
+
+    @property
+    def description(self) -> str:
+        """Model and engine, for people."""
+        return f"{self.spec.name} on {self.recognizer.engine.description}"
+
+    @overload
+    def transcribe(self, audio: AudioInput, *, on_progress: Progress | None = None) -> Transcription: ...
+
+    @overload
+    def transcribe(
+        self, audio: Sequence[AudioInput], *, on_progress: Progress | None = None
+    ) -> list[Transcription]: ...
+
+    def transcribe(
+        self, audio: AudioInput | Sequence[AudioInput], *, on_progress: Progress | None = None
+    ) -> Transcription | list[Transcription]:
+        """Recognize one recording, or several in batches.
+
+        Args:
+            audio: a path (any format, rate and channel count), or [n] float32 samples at 16 kHz, or a
+                list of these. One recording may have any length; a list is held in memory.
+            on_progress: called from time to time with the seconds done and in all.
+
+        Raises:
+            AudioReadError: a file cannot be decoded.
+            AudioFormatError: an array is not a one-dimensional array of numbers.
+            EngineError: the engine failed.
+        """
+        if isinstance(audio, str | os.PathLike | np.ndarray):
+            return self._transcribe_one(audio, on_progress)
+        return self._transcribe_all(audio, on_progress)
+
+    def session(self, options: SessionOptions | None = None) -> SpeechSession:
+        """A stream that cuts itself into utterances with Silero's voice detector."""
+        from parakeet_asr.engines.silero import SileroDetector
+
+        return SpeechSession(self.recognizer, SileroDetector(), options)
+
+    def warm_up(self) -> None:
+        """Run one second of silence through every graph, so that the first utterance waits for nothing."""
+        encoded = self.recognizer.encode([np.zeros(SAMPLE_RATE_HZ, np.float32)])
+        self.recognizer.decode(encoded)
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        self.recognizer.engine.close()
+
+    def __enter__(self) -> Model:
+        """Use as a context manager that closes."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _transcribe_one(self, audio: AudioInput, on_progress: Progress | None) -> Transcription:
+        if isinstance(audio, np.ndarray):
+            samples = _checked(audio)
+            blocks = (samples[i : i + SAMPLE_RATE_HZ] for i in range(0, len(samples), SAMPLE_RATE_HZ))
+            return _last(recognize_stream(self.recognizer, blocks), len(samples) / SAMPLE_RATE_HZ, on_progress)
+        from parakeet_asr.sources.audio_file import open_audio
+
+        with open_audio(audio) as stream:
+            return _last(recognize_stream(self.recognizer, stream.blocks()), stream.duration_s, on_progress)
+
+    def _transcribe_all(
+        self, audio: Sequence[AudioInput], on_progress: Progress | None
+    ) -> list[Transcription]:
+        from parakeet_asr.sources.audio_file import read_audio
+
+        samples = [_checked(a) if isinstance(a, np.ndarray) else read_audio(a) for a in audio]
+        total_s = sum(map(len, samples)) / SAMPLE_RATE_HZ
+        limit = LongformOptions().single_pass_s * SAMPLE_RATE_HZ
+        short = [i for i, s in enumerate(samples) if len(s) <= limit]
+        results = dict(zip(short, self.recognizer.recognize([samples[i] for i in short]), strict=True))
+        for i, recording in enumerate(samples):
+            if i not in results:
+                results[i] = self._transcribe_one(recording, None)
+        if on_progress is not None:
+            on_progress(total_s, total_s)
+        return [results[i] for i in range(len(samples))]
+
+
+def load_model(
+    model: str | os.PathLike[str] = "demo",
+    *,
+    engine: Literal["ort"] = "ort",
+    threads: int | None = None,
+    device: Literal["cpu", "cuda"] = "cpu",
+    verify: bool = True,
+) -> Model:
+    """Load a model directory.
+
+    Args:
+        model: a path, or the name of a model that came with the package (``demo``).
+        engine: what runs the graphs.
+        threads: for one operator; None lets the engine take every core.
+        device: where the engine runs.
+        verify: check every file's sha256, too.
+
+    Raises:
+        ModelError: the directory is not there, was altered or contradicts itself.
+        EngineError: the engine cannot be created.
+        ConfigurationError: an argument is not one of those above.
+    """
+    if engine != "ort":
+        raise ConfigurationError(f"engine: expected 'ort', got {engine!r}")
+    if device not in ("cpu", "cuda"):
+        raise ConfigurationError(f"device: expected 'cpu' or 'cuda', got {device!r}")
+    if threads is not None and threads < 1:
+        raise ConfigurationError(f"threads: expected 1 or more, got {threads}")
+    from parakeet_asr.engines.ort import OrtEngine
+    from parakeet_asr.tokenization import SentencePieceTokenizer
+
+    directory = resolve_model(model)
+    spec = read_model_directory(directory, verify=verify)
+    tokenizer = SentencePieceTokenizer(directory / spec.tokenizer, spec.decoder.vocabulary_size)
+    ort = OrtEngine(directory, spec, threads=threads or 0, device=device)
+    return Model(Recognizer(ort, tokenizer), directory)
+
+
+def _checked(samples: FloatArray) -> FloatArray:
+    if samples.ndim != 1 or samples.dtype.kind != "f":
+        raise AudioFormatError(
+            f"expected [n] float samples of mono audio at 16 kHz, got {samples.dtype}{list(samples.shape)}; "
+            "give the path of the file instead to have it converted"
+        )
+    return np.ascontiguousarray(samples, np.float32)
+
+
+def _last(results: Iterator[Transcription], total_s: float | None, on_progress: Progress | None) -> Transcription:
+    for result in results:
+        if on_progress is not None:
+            on_progress(result.duration_s, total_s)
+    return result

@@ -1,0 +1,180 @@
+"""The worker: order, bounds, accounting, survival."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from fakes import LoudnessDetector, PieceTokenizer, ScriptedEngine, quiet, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parakeet_asr.core.recognizer import Recognizer
+from parakeet_asr.core.session import SpeechSession
+from parakeet_asr.errors import EngineError, WorkerError
+from parakeet_asr.records import AudioChunk, EndReason, Event, Transcript
+from parakeet_asr.worker import Worker
+
+WAIT_S = 20.0
+
+
+class Collected:
+    def __init__(self, engine: ScriptedEngine, capacity_s: float = 30.0) -> None:
+        self.events: list[Event] = []
+        self.latencies: list[float] = []
+        self.errors: list[Exception] = []
+        session = SpeechSession(Recognizer(engine, PieceTokenizer()), LoudnessDetector())
+        self.worker = Worker(session, self._publish, self.errors.append, capacity_s)
+
+    def _publish(self, event: Event, latency_s: float) -> None:
+        self.events.append(event)
+        self.latencies.append(latency_s)
+
+    @property
+    def texts(self) -> list[str]:
+        return [e.text for e in self.events if isinstance(e, Transcript) and e.is_final]
+
+
+class BlockedEngine(ScriptedEngine):
+    """Waits in encode until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def encode(self, features, lengths):  # type: ignore[no-untyped-def]
+        self.entered.set()
+        assert self.go.wait(WAIT_S)
+        return super().encode(features, lengths)
+
+
+class FailingEngine(ScriptedEngine):
+    """Fails once."""
+
+    failed = False
+
+    def encode(self, features, lengths):  # type: ignore[no-untyped-def]
+        if not self.failed:
+            self.failed = True
+            raise EngineError("the graph failed")
+        return super().encode(features, lengths)
+
+
+def chunks(seconds: float, start: int = 0) -> list[AudioChunk]:
+    return [AudioChunk(tone(0.1), start + i * 100_000_000) for i in range(round(seconds * 10))]
+
+
+@settings(max_examples=15, deadline=None)
+@given(pauses=st.lists(st.booleans(), min_size=20, max_size=20))
+def test_thread_timing_changes_no_final(pauses: list[bool]) -> None:
+    collected = Collected(ScriptedEngine())
+    collected.worker.start()
+    for chunk, pause in zip(chunks(2.0), pauses, strict=True):
+        assert collected.worker.submit(chunk)
+        if pause:
+            assert collected.worker.drain(WAIT_S)
+    collected.worker.finish(EndReason.STREAM)
+    assert collected.worker.drain(WAIT_S)
+    collected.worker.stop()
+    session = SpeechSession(Recognizer(ScriptedEngine(), PieceTokenizer()), LoudnessDetector())
+    for chunk in chunks(2.0):
+        session.push(chunk)
+    (final,) = [e for e in session.finish(EndReason.STREAM) if isinstance(e, Transcript)]
+    assert collected.texts == [final.text]
+    assert collected.errors == []
+    assert min(collected.latencies) >= 0
+
+
+def test_a_full_queue_drops_counts_and_marks() -> None:
+    engine = BlockedEngine()
+    collected = Collected(engine, capacity_s=1.0)
+    collected.worker.start()
+    for chunk in chunks(0.6):
+        assert collected.worker.submit(chunk)
+    assert engine.entered.wait(WAIT_S)
+    accepted = [collected.worker.submit(chunk) for chunk in chunks(2.0, 600_000_000)]
+    assert accepted.count(False) >= 10
+    stats = collected.worker.stats()
+    assert stats.dropped_s == pytest.approx(accepted.count(False) * 0.1)
+    engine.go.set()
+    assert collected.worker.drain(WAIT_S)
+    assert collected.worker.submit(AudioChunk(tone(0.1), 2_600_000_000))
+    collected.worker.finish()
+    assert collected.worker.drain(WAIT_S)
+    collected.worker.stop()
+    assert any(e.audio_gap for e in collected.events if isinstance(e, Transcript) and e.is_final)
+
+
+def test_a_failure_is_reported_and_the_stream_goes_on() -> None:
+    collected = Collected(FailingEngine())
+    collected.worker.start()
+    collected.worker.submit(AudioChunk(tone(1.0), 0))
+    collected.worker.finish()
+    collected.worker.submit(AudioChunk(tone(1.0), 5_000_000_000))
+    collected.worker.finish()
+    assert collected.worker.drain(WAIT_S)
+    collected.worker.stop()
+    assert [type(e) for e in collected.errors] == [EngineError]
+    assert collected.worker.stats().failures == 1
+    assert len(collected.texts) >= 1
+
+
+def test_blocking_submit_waits_instead_of_dropping() -> None:
+    collected = Collected(ScriptedEngine(), capacity_s=0.3)
+    collected.worker.start()
+    for chunk in chunks(3.0):
+        collected.worker.submit_blocking(chunk)
+    assert collected.worker.drain(WAIT_S)
+    stats = collected.worker.stats()
+    collected.worker.stop()
+    assert stats.dropped_s == 0
+    assert stats.processed_s == pytest.approx(3.0)
+
+
+def test_reset_throws_away_what_waits() -> None:
+    engine = BlockedEngine()
+    collected = Collected(engine)
+    collected.worker.start()
+    for chunk in chunks(1.0):
+        collected.worker.submit(chunk)
+    assert engine.entered.wait(WAIT_S)
+    for chunk in chunks(5.0, 1_000_000_000):
+        collected.worker.submit(chunk)
+    collected.worker.reset()
+    engine.go.set()
+    assert collected.worker.drain(WAIT_S)
+    assert collected.worker.stats().processed_s < 2.0
+    assert collected.texts == []
+    collected.worker.stop()
+
+
+def test_stop_wakes_a_producer_that_waits() -> None:
+    engine = BlockedEngine()
+    collected = Collected(engine, capacity_s=0.6)
+    collected.worker.start()
+    for chunk in chunks(0.6):
+        collected.worker.submit_blocking(chunk)
+    assert engine.entered.wait(WAIT_S)
+    done = threading.Event()
+
+    def produce() -> None:
+        for chunk in chunks(2.0, 600_000_000):
+            collected.worker.submit_blocking(chunk)
+        done.set()
+
+    threading.Thread(target=produce, daemon=True).start()
+    engine.go.set()
+    collected.worker.stop(WAIT_S)
+    assert done.wait(WAIT_S)
+
+
+def test_starting_twice_is_an_error_and_stopping_twice_is_none() -> None:
+    collected = Collected(ScriptedEngine())
+    collected.worker.start()
+    with pytest.raises(WorkerError, match="running already"):
+        collected.worker.start()
+    collected.worker.stop()
+    collected.worker.stop()
+    collected.worker.start()
+    collected.worker.submit(AudioChunk(quiet(0.1), 0))
+    assert collected.worker.drain(WAIT_S)
+    collected.worker.stop()
