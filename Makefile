@@ -1,0 +1,45 @@
+# Everything goes into .venv; the first run installs, the next ones start in seconds.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+# Makes the built messages known (and libraries found) also where ROS 2 itself comes from apt.
+WITH_ROS := if [ -f .venv/local_setup.sh ]; then . ./.venv/local_setup.sh; fi;
+
+.PHONY: demo setup test lint format parity bench clean python
+
+demo: python  ## speech becomes text on real ROS 2 topics (no PyTorch needed)
+	@python3 scripts/setup.py runtime ros
+	@$(WITH_ROS) $(BIN)/python examples/demo.py
+
+setup: python  ## .venv/bin/parakeet-asr, .venv/bin/parakeet-asr-tools and the node
+	@python3 scripts/setup.py runtime ros tools
+
+test: python  ## all tests
+	@python3 scripts/setup.py runtime ros tools dev
+	@$(WITH_ROS) $(BIN)/python -m pytest
+
+lint: python  ## ruff and mypy --strict
+	@python3 scripts/setup.py runtime ros tools dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: python  ## what lint asks for
+	@python3 scripts/setup.py runtime dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+parity: python  ## token by token and feature by feature against NeMo, live where it is installed
+	@python3 scripts/setup.py runtime tools dev
+	$(BIN)/python -m pytest -m parity
+
+bench: python  ## speed and memory, ours and the peers': docs/benchmarks.md
+	@python3 scripts/setup.py runtime tools
+	$(BIN)/parakeet-asr-tools bench
+
+clean:  ## everything that was generated, .venv included
+	rm -rf .venv build ros2_ws/build ros2_ws/install ros2_ws/log .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf parakeet_asr_node/build parakeet_asr_node/*.egg-info tools/build tools/*.egg-info
+
+python:
+	@command -v python3 >/dev/null || { echo "python3 is missing: sudo apt install python3 python3-venv" >&2; exit 1; }
