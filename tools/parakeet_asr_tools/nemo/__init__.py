@@ -1,0 +1,1 @@
+"""NeMo's ``.nemo`` archives: safe reading, understanding the configuration, writing."""

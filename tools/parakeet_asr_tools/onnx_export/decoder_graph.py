@@ -1,0 +1,127 @@
+"""Predictor, joint network, and the fused step that the runtime's greedy decoder calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from parakeet_asr_tools.onnx_export.builder import Array, GraphBuilder
+from parakeet_asr_tools.onnx_export.layers import array_of, linear
+from parakeet_asr_tools.torch_model.transducer import Predictor, Transducer
+
+
+@dataclass(frozen=True, slots=True)
+class _Prediction:
+    """Values of a predictor that was put into a graph."""
+
+    output: str  # [batch, hidden]
+    hidden_out: str  # [layers, batch, hidden]
+    cell_out: str
+    state_shape: tuple[int | str, ...]
+
+
+def write_predictor(graph: GraphBuilder, model: Transducer) -> None:
+    """One token in, the predictor's output and new state out."""
+    prediction = _predict(graph, model.decoder)
+    graph.output("predictor_output", prediction.output, "float32", ("batch", model.config.predictor.hidden))
+    _state_outputs(graph, prediction)
+
+
+def write_joint(graph: GraphBuilder, model: Transducer) -> None:
+    """Encoder and predictor outputs in, raw logits of every pair out."""
+    config = model.config
+    encoded = graph.input("encoder_output", "float32", ("batch", "T", config.encoder.d_model))
+    predicted = graph.input("predictor_output", "float32", ("batch", "U", config.predictor.hidden))
+    with graph.scope("joint"):
+        encoded = graph.op("Unsqueeze", linear(graph, encoded, model.joint.enc, "enc"), graph.constant([2]))
+        predicted = graph.op("Unsqueeze", linear(graph, predicted, model.joint.pred, "pred"), graph.constant([1]))
+        logits = _combine(graph, model, encoded, predicted)
+    graph.output("logits", logits, "float32", ("batch", "T", "U", config.logits_size))
+
+
+def write_decoder_step(graph: GraphBuilder, model: Transducer) -> None:
+    """One token and a window of projected encoder steps in, the window's raw logits and new state out."""
+    config = model.config
+    projected = graph.input("encoded_projected", "float32", ("batch", "window", config.joint.hidden))
+    prediction = _predict(graph, model.decoder)
+    with graph.scope("joint"):
+        predicted = graph.op("Unsqueeze", linear(graph, prediction.output, model.joint.pred, "pred"), graph.constant([1]))
+        logits = _combine(graph, model, projected, predicted)
+    graph.output("logits", logits, "float32", ("batch", "window", config.logits_size))
+    _state_outputs(graph, prediction)
+
+
+def _combine(graph: GraphBuilder, model: Transducer, encoded: str, predicted: str) -> str:
+    joined = graph.op("Relu", graph.op("Add", encoded, predicted))
+    return linear(graph, joined, model.joint.output, "output")
+
+
+def _predict(graph: GraphBuilder, predictor: Predictor) -> _Prediction:
+    """Declare token and state inputs and run embedding and LSTM for one step."""
+    lstm = predictor.lstm
+    token = graph.input("token", "int64", ("batch",))
+    state = (lstm.num_layers, "batch", lstm.hidden_size)
+    hidden_in = _layers(graph, graph.input("hidden_in", "float32", state), lstm.num_layers)
+    cell_in = _layers(graph, graph.input("cell_in", "float32", state), lstm.num_layers)
+    with graph.scope("predictor"):
+        x = graph.op("Gather", graph.weight("embedding", _embedding(predictor)), token, axis=0)
+        hidden_out, cell_out = [], []
+        for i in range(lstm.num_layers):
+            with graph.scope(f"lstm.{i}"):
+                x, cell = _lstm_cell(graph, _lstm_parameters(predictor, i), x, hidden_in[i], cell_in[i])
+            hidden_out.append(x)
+            cell_out.append(cell)
+    return _Prediction(x, _stacked(graph, hidden_out), _stacked(graph, cell_out), state)
+
+
+def _state_outputs(graph: GraphBuilder, prediction: _Prediction) -> None:
+    graph.output("hidden_out", prediction.hidden_out, "float32", prediction.state_shape)
+    graph.output("cell_out", prediction.cell_out, "float32", prediction.state_shape)
+
+
+def _layers(graph: GraphBuilder, state: str, layers: int) -> list[str]:
+    """[layers, batch, hidden] -> one [batch, hidden] per layer."""
+    parts = graph.split_op("Split", state, count=layers, axis=0) if layers > 1 else [state]
+    return [graph.op("Squeeze", part, graph.constant([0])) for part in parts]
+
+
+def _stacked(graph: GraphBuilder, states: list[str]) -> str:
+    return graph.op("Concat", *(graph.op("Unsqueeze", state, graph.constant([0])) for state in states), axis=0)
+
+
+def _lstm_cell(
+    graph: GraphBuilder, parameters: tuple[Array, Array], x: str, hidden: str, cell: str
+) -> tuple[str, str]:
+    """One LSTM step, [batch, hidden] each; returns the new hidden and cell state.
+
+    One matrix product per layer over [x, hidden]. The gates are sorted input, forget, output, candidate, so
+    that one Sigmoid covers the first three. For single steps this is faster than the LSTM operator.
+    """
+    size = parameters[1].shape[0] // 4
+    both = graph.op("Concat", x, hidden, axis=-1)
+    gates = graph.op("MatMul", both, graph.weight("weight", parameters[0]))
+    gates = graph.op("Add", gates, graph.weight("bias", parameters[1]))
+    opening, candidate = graph.split_op("Split", gates, graph.constant([3 * size, size]), count=2, axis=-1)
+    keep_in, keep_old, keep_out = graph.split_op("Split", graph.op("Sigmoid", opening), count=3, axis=-1)
+    fresh = graph.op("Mul", keep_in, graph.op("Tanh", candidate))
+    cell = graph.op("Add", graph.op("Mul", keep_old, cell), fresh)
+    return graph.op("Mul", keep_out, graph.op("Tanh", cell)), cell
+
+
+def _lstm_parameters(predictor: Predictor, layer: int) -> tuple[Array, Array]:
+    """[2 hidden, 4 hidden] and [4 hidden], columns in the order input, forget, output, candidate."""
+    lstm = predictor.lstm
+    names = [f"{kind}_l{layer}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    weight_ih, weight_hh, bias_ih, bias_hh = (array_of(getattr(lstm, name)) for name in names)
+    # PyTorch's order is input, forget, candidate, output
+    order = np.arange(4 * lstm.hidden_size).reshape(4, -1)[[0, 1, 3, 2]].ravel()
+    weight = np.concatenate((weight_ih[order], weight_hh[order]), axis=1).T
+    return weight, (bias_ih + bias_hh)[order]
+
+
+def _embedding(predictor: Predictor) -> Array:
+    """The table, with zeros for the blank: the start of a sequence is zero in NeMo whatever is stored there."""
+    table = array_of(predictor.embedding.weight).copy()
+    table[-1] = 0.0
+    return table

@@ -1,0 +1,225 @@
+"""The encoder graph: subsampling, FastConformer layers, and the joint network's encoder projection.
+
+Written for speed on a CPU without giving up any standard operator:
+
+* convolutions are 2-D with their channels' transposition right beside them, which ONNX Runtime turns
+  into its blocked layout; batch norm is folded into the depthwise weights;
+* the attention scale, the halves of the feed-forward residuals and ``xscaling`` live in the weights;
+* positions are projected once per layer for the length at hand, whatever the batch;
+* a mask is applied only where padding could reach a valid step.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from torch import nn
+
+from parakeet_asr_tools.nemo.config import EncoderConfig
+from parakeet_asr_tools.onnx_export.builder import Array, GraphBuilder
+from parakeet_asr_tools.onnx_export.layers import array_of, layer_norm, linear, swish, valid_mask
+from parakeet_asr_tools.torch_model.attention import MASKED_SCORE, RelativeAttention
+from parakeet_asr_tools.torch_model.convolution import Convolution
+from parakeet_asr_tools.torch_model.encoder import ConformerLayer, Encoder, FeedForward
+from parakeet_asr_tools.torch_model.subsampling import Subsampling
+from parakeet_asr_tools.torch_model.transducer import Transducer
+
+_TO_CHANNELS_LAST = [0, 2, 3, 1]
+_TO_CHANNELS_FIRST = [0, 3, 1, 2]
+
+
+def write_encoder(graph: GraphBuilder, model: Transducer) -> None:
+    """Fill ``graph`` with the encoder of ``model``; names and shapes as docs/architecture.md says."""
+    config = model.config.encoder
+    features = graph.input("audio_signal", "float32", ("batch", config.mels, "frames"))
+    length = graph.input("length", "int64", ("batch",))
+    x, steps_valid, steps = _subsampling(graph, model.encoder, features, length)
+    shared = _Shared(graph, config, steps_valid, steps)
+    for i, layer in enumerate(model.encoder.layers):
+        assert isinstance(layer, ConformerLayer)
+        with graph.scope(f"layers.{i}"):
+            x = _conformer_layer(graph, layer, x, shared)
+    with graph.scope("joint"):
+        projected = linear(graph, x, model.joint.enc, "enc")
+    graph.output("outputs", graph.op("Transpose", x, perm=[0, 2, 1]), "float32", ("batch", config.d_model, "steps"))
+    graph.output("encoded_lengths", steps_valid, "int64", ("batch",))
+    graph.output("encoded_projected", projected, "float32", ("batch", "steps", model.config.joint.hidden))
+
+
+class _Shared:
+    """What every layer needs and is computed once: masks, positions, shapes."""
+
+    def __init__(self, graph: GraphBuilder, config: EncoderConfig, valid: str, steps: str) -> None:
+        with graph.scope("shared"):
+            mask = valid_mask(graph, valid, steps, [])
+            self.convolution_mask = graph.op("Unsqueeze", mask, graph.constant([2]))  # [batch, steps, 1]
+            outside = graph.op("Sub", mask, graph.floats(1.0))
+            score = graph.op("Mul", outside, graph.floats(-MASKED_SCORE))
+            self.score_mask = graph.op("Unsqueeze", score, graph.constant([1, 2]))  # [batch, 1, 1, steps]
+            size = graph.op("Unsqueeze", steps, graph.constant([0]))
+            self.steps = size  # [1]
+            self.rows_of_steps = graph.op("Concat", graph.constant([0, 0, -1]), size, axis=0)
+            self.steps_of_rows = graph.op("Concat", graph.constant([0, 0]), size, graph.constant([-1]), axis=0)
+            self.positions = _positions(graph, config.d_model, steps)
+
+
+def _positions(graph: GraphBuilder, d_model: int, steps: str) -> str:
+    """Sinusoids of the distances ``steps ... -(steps - 1)``, [d_model, 2 steps], sines above cosines.
+
+    One distance more than needed: with a row of ``2 steps`` the relative shift is two reshapes.
+    """
+    distance = graph.op("Range", steps, graph.op("Neg", steps), graph.constant(-1))
+    distance = graph.op("Cast", distance, to=1)
+    frequency = np.exp(np.arange(0, d_model, 2, dtype=np.float32) * np.float32(-(math.log(10000.0) / d_model)))
+    angle = graph.op("Mul", graph.floats(frequency[:, None]), distance)
+    return graph.op("Concat", graph.op("Sin", angle), graph.op("Cos", angle), axis=0)
+
+
+def _halved(graph: GraphBuilder, length: str) -> str:
+    """``(n - 1) // 2 + 1`` without a negative number for 0."""
+    return graph.op("Div", graph.op("Add", length, graph.constant(1)), graph.constant(2))
+
+
+def _subsampling(graph: GraphBuilder, encoder: Encoder, features: str, length: str) -> tuple[str, str, str]:
+    """Returns [batch, steps, d_model], valid steps [batch] and the scalar number of steps."""
+    module = encoder.pre_encode
+    with graph.scope("pre_encode"):
+        size = graph.op("Gather", graph.op("Shape", features), graph.constant(2), axis=0)
+        x = graph.op("Transpose", features, perm=[0, 2, 1])
+        x = graph.op("Mul", x, valid_mask(graph, length, size, [2]))
+        x = graph.op("Unsqueeze", x, graph.constant([1]))  # [batch, 1, frames, mels]
+        last = len(module.conv) - 1
+        for i, layer in enumerate(module.conv):
+            if isinstance(layer, nn.ReLU):
+                x = graph.op("Relu", x)
+                # a stride-2 window reaches one row past the valid ones; the last stage has no window behind it
+                if i != last:
+                    x = graph.op("Mul", x, valid_mask(graph, length, size, [1, 3]))
+                continue
+            assert isinstance(layer, nn.Conv2d)
+            x = _convolution_2d(graph, x, layer, f"conv.{i}")
+            if layer.stride == (2, 2):
+                length, size = _halved(graph, length), _halved(graph, size)
+        return _subsampling_projection(graph, module, x, encoder.scale), length, size
+
+
+def _convolution_2d(graph: GraphBuilder, x: str, layer: nn.Conv2d, name: str) -> str:
+    assert layer.bias is not None and isinstance(layer.padding, tuple)
+    weight = graph.weight(f"{name}.weight", array_of(layer.weight))
+    bias = graph.weight(f"{name}.bias", array_of(layer.bias))
+    pads = [*layer.padding, *layer.padding]
+    return graph.op("Conv", x, weight, bias, group=layer.groups, pads=pads, strides=list(layer.stride))
+
+
+def _subsampling_projection(graph: GraphBuilder, module: Subsampling, x: str, scale: float) -> str:
+    """[batch, channels, steps, bins] -> [batch, steps, d_model].
+
+    The weight's rows are put into (bin, channel) order, so that channels-last memory is what it reads.
+    """
+    rows = module.out.in_features
+    channels = module.conv[0].out_channels
+    assert isinstance(channels, int)
+    x = graph.op("Transpose", x, perm=_TO_CHANNELS_LAST)
+    x = graph.op("Reshape", x, graph.constant([0, 0, rows]))
+    weight = array_of(module.out.weight).reshape(-1, channels, rows // channels)
+    weight = weight.transpose(2, 1, 0).reshape(rows, -1)
+    factor = None if scale == 1.0 else np.full((1, 1), scale, np.float32)
+    y = graph.op("MatMul", x, graph.weight("out.weight", weight, factor))
+    return graph.op("Add", y, graph.weight("out.bias", array_of(module.out.bias) * np.float32(scale)))
+
+
+def _conformer_layer(graph: GraphBuilder, layer: ConformerLayer, x: str, shared: _Shared) -> str:
+    with graph.scope("feed_forward1"):
+        y = layer_norm(graph, x, layer.norm_feed_forward1, "norm")
+        x = graph.op("Add", x, _feed_forward(graph, layer.feed_forward1, y))
+    with graph.scope("self_attn"):
+        y = layer_norm(graph, x, layer.norm_self_att, "norm")
+        x = graph.op("Add", x, _attention(graph, layer.self_attn, y, shared))
+    with graph.scope("conv"):
+        y = layer_norm(graph, x, layer.norm_conv, "norm")
+        x = graph.op("Add", x, _convolution(graph, layer.conv, y, shared))
+    with graph.scope("feed_forward2"):
+        y = layer_norm(graph, x, layer.norm_feed_forward2, "norm")
+        x = graph.op("Add", x, _feed_forward(graph, layer.feed_forward2, y))
+    return layer_norm(graph, x, layer.norm_out, "norm_out")
+
+
+def _feed_forward(graph: GraphBuilder, module: FeedForward, x: str) -> str:
+    """Half of the feed-forward module: the 0.5 of the residual is in the last weights."""
+    x = swish(graph, linear(graph, x, module.linear1, "linear1"))
+    return linear(graph, x, module.linear2, "linear2", scale=0.5)
+
+
+def _attention(graph: GraphBuilder, module: RelativeAttention, x: str, shared: _Shared) -> str:
+    heads, size = module.heads, module.pos_bias_u.shape[1]
+    scale = 1.0 / math.sqrt(size)
+    query = _heads(graph, linear(graph, x, module.linear_q, "linear_q", scale), heads, size, [0, 2, 1, 3])
+    key = _heads(graph, linear(graph, x, module.linear_k, "linear_k"), heads, size, [0, 2, 3, 1])
+    value = _heads(graph, linear(graph, x, module.linear_v, "linear_v"), heads, size, [0, 2, 1, 3])
+    bias_u = graph.weight("pos_bias_u", array_of(module.pos_bias_u)[:, None] * np.float32(scale))
+    bias_v = graph.weight("pos_bias_v", array_of(module.pos_bias_v)[:, None] * np.float32(scale))
+    content = graph.op("MatMul", graph.op("Add", query, bias_u), key)
+    position = graph.op("MatMul", graph.weight("linear_pos.weight", _position_weight(module)), shared.positions)
+    position = graph.op("Reshape", position, graph.constant([1, heads, size, -1]))
+    placed = graph.op("MatMul", graph.op("Add", query, bias_v), position)
+    placed = _relative_shift(graph, placed, shared)
+    scores = graph.op("Add", graph.op("Add", content, placed), shared.score_mask)
+    mixed = graph.op("MatMul", graph.op("Softmax", scores, axis=-1), value)
+    mixed = graph.op("Transpose", mixed, perm=[0, 2, 1, 3])
+    mixed = graph.op("Reshape", mixed, graph.constant([0, 0, heads * size]))
+    return linear(graph, mixed, module.linear_out, "linear_out")
+
+
+def _heads(graph: GraphBuilder, x: str, heads: int, size: int, perm: list[int]) -> str:
+    """[batch, steps, d_model] split into heads and transposed."""
+    return graph.op("Transpose", graph.op("Reshape", x, graph.constant([0, 0, heads, size])), perm=perm)
+
+
+def _position_weight(module: RelativeAttention) -> Array:
+    """[d_model out, d_model in] with the inputs sorted into sines, then cosines."""
+    weight = array_of(module.linear_pos.weight)
+    return np.concatenate((weight[:, 0::2], weight[:, 1::2]), axis=1)
+
+
+def _relative_shift(graph: GraphBuilder, placed: str, shared: _Shared) -> str:
+    """[batch, heads, T, 2T] over distances T ... -(T - 1) -> [batch, heads, T, T] over keys.
+
+    Read as 2T rows of T, without the first row, read as T rows of 2T - 1: row i begins at distance i.
+    """
+    rows = graph.op("Reshape", placed, shared.rows_of_steps)
+    rows = graph.op("Slice", rows, graph.constant([1]), graph.constant([2**31 - 1]), graph.constant([2]))
+    shifted = graph.op("Reshape", rows, shared.steps_of_rows)
+    return graph.op("Slice", shifted, graph.constant([0]), shared.steps, graph.constant([3]))
+
+
+def _convolution(graph: GraphBuilder, module: Convolution, x: str, shared: _Shared) -> str:
+    x, gate = graph.split_op("Split", linear(graph, x, module.pointwise_conv1, "pointwise_conv1"), count=2, axis=-1)
+    x = graph.op("Mul", x, graph.op("Sigmoid", gate))
+    x = graph.op("Mul", x, shared.convolution_mask)
+    x = graph.op("Unsqueeze", x, graph.constant([1]))
+    x = graph.op("Transpose", x, perm=_TO_CHANNELS_FIRST)  # [batch, d_model, 1, steps]
+    weight, bias = _depthwise_parameters(module)
+    inputs = [x, graph.weight("depthwise_conv.weight", weight)]
+    if bias is not None:
+        inputs.append(graph.weight("depthwise_conv.bias", bias))
+    left, right = module.context
+    x = graph.op("Conv", *inputs, group=weight.shape[0], pads=[0, left, 0, right])
+    x = graph.op("Transpose", x, perm=_TO_CHANNELS_LAST)
+    x = graph.op("Squeeze", x, graph.constant([1]))
+    if isinstance(module.batch_norm, nn.LayerNorm):
+        x = layer_norm(graph, x, module.batch_norm, "batch_norm")
+    return linear(graph, swish(graph, x), module.pointwise_conv2, "pointwise_conv2")
+
+
+def _depthwise_parameters(module: Convolution) -> tuple[Array, Array | None]:
+    """Weight [d_model, 1, 1, kernel] and bias, with a batch norm behind folded in (in float64)."""
+    convolution, norm = module.depthwise_conv, module.batch_norm
+    weight = array_of(convolution.weight).astype(np.float64)[:, :, None]
+    bias = None if convolution.bias is None else array_of(convolution.bias).astype(np.float64)
+    if isinstance(norm, nn.BatchNorm1d):
+        assert norm.running_mean is not None and norm.running_var is not None
+        gain = array_of(norm.weight) / np.sqrt(array_of(norm.running_var).astype(np.float64) + norm.eps)
+        shift = (0.0 if bias is None else bias) - array_of(norm.running_mean)
+        weight, bias = weight * gain[:, None, None, None], array_of(norm.bias) + shift * gain
+    return weight.astype(np.float32), None if bias is None else bias.astype(np.float32)

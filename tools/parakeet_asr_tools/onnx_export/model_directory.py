@@ -1,0 +1,157 @@
+"""Write a whole model directory from a ``.nemo`` archive."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from parakeet_asr.core.model_spec import (
+    FORMAT_VERSION,
+    DecoderSpec,
+    EncoderSpec,
+    FeatureSpec,
+    FileSpec,
+    GraphSpec,
+    ModelSpec,
+    SourceSpec,
+    StreamingSpec,
+    parse_model_spec,
+)
+from parakeet_asr.errors import ArchiveError
+from parakeet_asr_tools import __version__
+from parakeet_asr_tools.nemo.archive import NemoArchive, file_sha256
+from parakeet_asr_tools.nemo.config import TransducerConfig, parse_config, require_offline
+from parakeet_asr_tools.onnx_export.builder import ExternalData, GraphBuilder, WeightFormat
+from parakeet_asr_tools.onnx_export.card import model_card
+from parakeet_asr_tools.onnx_export.decoder_graph import write_decoder_step, write_joint, write_predictor
+from parakeet_asr_tools.onnx_export.encoder_graph import write_encoder
+from parakeet_asr_tools.torch_model.transducer import Transducer, load_transducer
+
+EXTERNAL_ABOVE_BYTES = 1 << 30  # protobuf ends at 2 GiB; stay well below
+TOKENIZER_FILE = "tokenizer.model"
+CARD_FILE = "README.md"
+SPEC_FILE = "model.json"
+
+Progress = Callable[[str], None]
+_GRAPHS: dict[str, Callable[[GraphBuilder, Transducer], None]] = {
+    "encoder": write_encoder,
+    "decoder_step": write_decoder_step,
+    "predictor": write_predictor,
+    "joint": write_joint,
+}
+_BYTES = {"float32": 4, "float16": 2, "int8": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What the user may choose."""
+
+    weights: WeightFormat = "float32"
+    name: str = ""  # empty: the archive's file name
+    language: str = "und"
+    licence: str = "see the source model"
+    card: str | None = None  # text of the model card; None writes one
+
+
+def export_model(
+    archive: NemoArchive, out_dir: Path, options: ExportOptions, on_progress: Progress = lambda _: None
+) -> ModelSpec:
+    """Write the model directory; files of an earlier export there are replaced once all is written.
+
+    Args:
+        archive: an open archive.
+        out_dir: made when missing.
+        options: weight format and what the card says.
+        on_progress: told what begins.
+
+    Raises:
+        ArchiveError: the model is not supported, or its weights do not fit its configuration.
+    """
+    config = parse_config(archive.config)
+    require_offline(config.encoder)
+    on_progress("loading weights")
+    model = load_transducer(config, archive.weights)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=out_dir) as scratch:
+        staged = Path(scratch)
+        graphs = _write_graphs(model, staged, options.weights, on_progress)
+        (staged / TOKENIZER_FILE).write_bytes(archive.file(config.tokenizer_reference))
+        on_progress("hashing")
+        spec = _spec(archive, config, options, graphs, _hash_files(staged))
+        card = options.card if options.card is not None else model_card(spec, options.weights)
+        (staged / CARD_FILE).write_text(card, encoding="utf-8")
+        (staged / SPEC_FILE).write_text(json.dumps(spec.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        # model.json last: a directory that was left half-way does not pass for a model
+        for file in sorted(staged.iterdir(), key=lambda path: path.name == SPEC_FILE):
+            os.replace(file, out_dir / file.name)
+    return spec
+
+
+def _write_graphs(
+    model: Transducer, folder: Path, weights: WeightFormat, on_progress: Progress
+) -> dict[str, GraphSpec]:
+    graphs = {}
+    for name, write in _GRAPHS.items():
+        on_progress(f"writing {name}.onnx")
+        path = folder / f"{name}.onnx"
+        size = _BYTES[weights] * sum(p.numel() for p in model.encoder.parameters()) if name == "encoder" else 0
+        external = ExternalData(folder / f"{name}.onnx.data") if size > EXTERNAL_ABOVE_BYTES else None
+        graph = GraphBuilder(name, weights, external)
+        try:
+            write(graph, model)
+        except OverflowError as error:
+            raise ArchiveError(str(error)) from error
+        graphs[name] = graph.save(path)
+    return graphs
+
+
+def _hash_files(folder: Path) -> dict[str, FileSpec]:
+    return {p.name: FileSpec(file_sha256(p), p.stat().st_size) for p in sorted(folder.iterdir())}
+
+
+def _spec(
+    archive: NemoArchive,
+    config: TransducerConfig,
+    options: ExportOptions,
+    graphs: dict[str, GraphSpec],
+    files: dict[str, FileSpec],
+) -> ModelSpec:
+    spec = ModelSpec(
+        format_version=FORMAT_VERSION,
+        name=options.name or archive.path.stem,
+        language=options.language,
+        licence=options.licence,
+        source=SourceSpec(
+            file=archive.path.name,
+            sha256=archive.sha256,
+            exporter=f"parakeet-asr-tools {__version__}",
+            nemo_version=config.nemo_version,
+        ),
+        features=FeatureSpec("nemo", config.preprocessor.mels, config.preprocessor.normalize),
+        encoder=EncoderSpec(
+            layers=config.encoder.layers,
+            d_model=config.encoder.d_model,
+            subsampling_factor=config.encoder.subsampling_factor,
+            max_steps=config.encoder.position_table_steps,
+            streaming=StreamingSpec("offline"),
+        ),
+        decoder=DecoderSpec(
+            kind=config.kind,
+            vocabulary_size=config.vocabulary_size,
+            blank_id=config.vocabulary_size,
+            durations=config.durations,
+            max_symbols_per_step=config.max_symbols_per_step,
+            predictor_layers=config.predictor.layers,
+            predictor_hidden=config.predictor.hidden,
+            joint_hidden=config.joint.hidden,
+        ),
+        tokenizer=TOKENIZER_FILE,
+        graphs=graphs,
+        files=files,
+    )
+    # what is written must be what the runtime accepts
+    return parse_model_spec(json.loads(json.dumps(spec.to_json())))

@@ -1,0 +1,64 @@
+"""Self-attention with relative positions (Transformer-XL: Dai et al., arXiv 1901.02860, section 3.3)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from parakeet_asr_tools.nemo.config import EncoderConfig
+
+MASKED_SCORE = -10000.0
+"""What a score outside of the valid steps becomes; exp of it is 0 and it fits into float16."""
+
+
+def relative_positions(steps: int, d_model: int) -> Tensor:
+    """Sinusoids of the distances ``steps - 1 ... -(steps - 1)``, [2 steps - 1, d_model], sin and cos in turn."""
+    distance = torch.arange(steps - 1, -steps, -1, dtype=torch.float32)[:, None]
+    frequency = torch.exp(torch.arange(0, d_model, 2, dtype=torch.float32) * -(math.log(10000.0) / d_model))
+    angle = distance * frequency
+    return torch.stack((angle.sin(), angle.cos()), dim=2).flatten(1)
+
+
+def relative_shift(scores: Tensor) -> Tensor:
+    """Turn [..., query, distance] into [..., query, key]: ``out[i, j] = in[i, T - 1 - i + j]``."""
+    steps = scores.shape[-2]
+    flat = scores.flatten(-2)[..., steps - 1 :]
+    return flat[..., : steps * (2 * steps - 2)].unflatten(-1, (steps, 2 * steps - 2))[..., :steps]
+
+
+class RelativeAttention(nn.Module):
+    """Multi-head attention whose scores have a content part and a position part."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        size, heads = config.d_model, config.heads
+        self.heads = heads
+        self.linear_q = nn.Linear(size, size, bias=config.use_bias)
+        self.linear_k = nn.Linear(size, size, bias=config.use_bias)
+        self.linear_v = nn.Linear(size, size, bias=config.use_bias)
+        self.linear_out = nn.Linear(size, size, bias=config.use_bias)
+        self.linear_pos = nn.Linear(size, size, bias=False)
+        self.pos_bias_u = nn.Parameter(torch.zeros(heads, size // heads))
+        self.pos_bias_v = nn.Parameter(torch.zeros(heads, size // heads))
+
+    def forward(self, x: Tensor, positions: Tensor, valid: Tensor) -> Tensor:
+        """[batch, steps, d_model], [2 steps - 1, d_model], [batch, steps] bool -> like ``x``."""
+        query = self.linear_q(x).unflatten(-1, (self.heads, -1))
+        key = self._split(self.linear_k(x))
+        value = self._split(self.linear_v(x))
+        position = self._split(self.linear_pos(positions)[None])
+        content = (query + self.pos_bias_u).transpose(1, 2) @ key.transpose(2, 3)
+        placed = (query + self.pos_bias_v).transpose(1, 2) @ position.transpose(2, 3)
+        if x.shape[1] > 1:
+            placed = relative_shift(placed)
+        scores = (content + placed) / math.sqrt(query.shape[-1])
+        scores = scores.masked_fill(~valid[:, None, None, :], MASKED_SCORE)
+        mixed = scores.softmax(dim=-1) @ value
+        out: Tensor = self.linear_out(mixed.transpose(1, 2).flatten(2))
+        return out
+
+    def _split(self, x: Tensor) -> Tensor:
+        """[batch, steps, d_model] -> [batch, heads, steps, head_size]."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)

@@ -1,0 +1,36 @@
+"""The convolution module of a Conformer layer (Gulati et al., arXiv 2005.08100, section 2.2)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from parakeet_asr_tools.nemo.config import EncoderConfig
+
+
+class Convolution(nn.Module):
+    """Pointwise, GLU, depthwise, norm, Swish, pointwise.
+
+    The norm is called ``batch_norm`` in NeMo even where it is a LayerNorm.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        size, kernel, bias = config.d_model, config.conv_kernel_steps, config.use_bias
+        self.pointwise_conv1 = nn.Conv1d(size, 2 * size, 1, bias=bias)
+        self.depthwise_conv = nn.Conv1d(size, size, kernel, groups=size, bias=bias)
+        self.batch_norm = nn.BatchNorm1d(size) if config.conv_norm == "batch_norm" else nn.LayerNorm(size)
+        self.pointwise_conv2 = nn.Conv1d(size, size, 1, bias=bias)
+        self.context = config.conv_context_steps
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """[batch, steps, d_model], [batch, steps] bool -> like ``x``."""
+        x = functional.glu(self.pointwise_conv1(x.transpose(1, 2)), dim=1)
+        x = x.masked_fill(~valid[:, None, :], 0.0)
+        x = self.depthwise_conv(functional.pad(x, self.context))
+        if isinstance(self.batch_norm, nn.LayerNorm):
+            x = self.batch_norm(x.transpose(1, 2)).transpose(1, 2)
+        else:
+            x = self.batch_norm(x)
+        out: Tensor = self.pointwise_conv2(functional.silu(x)).transpose(1, 2)
+        return out
