@@ -6,12 +6,11 @@ import numpy as np
 
 from parakeet_asr.core.log_mel import BLOCK_FRAMES, RECIPES, LogMel
 from parakeet_asr.core.model_spec import FeatureSpec
-from parakeet_asr.core.spectrum import HOP_SAMPLES, WINDOW_SAMPLES, frames_of, samples_of
-from parakeet_asr.errors import AudioFormatError
+from parakeet_asr.core.sound import as_signal, silence_nonsense
+from parakeet_asr.core.spectrum import HOP_SAMPLES, frames_of, samples_of
 from parakeet_asr.records import FloatArray
 
 _BLOCK_SAMPLES = BLOCK_FRAMES * HOP_SAMPLES
-_LARGEST_SAMPLE = 1e9  # beyond it the power spectrum would overflow float32
 
 
 class FeatureStream:
@@ -95,7 +94,8 @@ class FeatureStream:
 
     def _append(self, samples: FloatArray) -> None:
         """Pre-emphasise behind what the buffer holds."""
-        samples = self._without_nonsense(samples)
+        samples, replaced = silence_nonsense(samples)
+        self._replaced += replaced
         target = self._buffer[self._held : self._held + samples.size]
         factor = np.float32(self._recipe.preemphasis)
         if factor:
@@ -116,25 +116,3 @@ class FeatureStream:
         self._held = max(0, self._held - used)
         self._buffer[: self._held] = self._buffer[used : used + self._held].copy()
         self._emitted += count
-
-    def _without_nonsense(self, samples: FloatArray) -> FloatArray:
-        if samples.max() <= _LARGEST_SAMPLE and samples.min() >= -_LARGEST_SAMPLE:  # false for NaN
-            return samples
-        sound = np.abs(samples) <= _LARGEST_SAMPLE
-        self._replaced += int(samples.size - np.count_nonzero(sound))
-        return np.where(sound, samples, np.float32(0.0))
-
-
-def as_signal(samples: FloatArray) -> FloatArray:
-    """A vector of float32; integers are refused because their scale is not known.
-
-    Raises:
-        AudioFormatError: not a vector of floating-point numbers.
-    """
-    array = np.asarray(samples)
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.floating):
-        raise AudioFormatError(
-            f"expected mono samples as a vector of floats in -1..1, found {array.dtype} of shape "
-            f"{array.shape}; average the channels, and divide integers by their full scale"
-        )
-    return array.astype(np.float32, copy=False)

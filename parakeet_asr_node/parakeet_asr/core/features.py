@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from parakeet_asr.core.feature_stream import FeatureStream, as_signal
+from parakeet_asr.core.feature_stream import FeatureStream
 from parakeet_asr.core.log_mel import RECIPES
 from parakeet_asr.core.model_spec import FeatureSpec
+from parakeet_asr.core.sound import as_signal
 from parakeet_asr.records import FloatArray
 
 _STD_GUARD = np.float32(1e-5)  # NeMo's CONSTANT
