@@ -2,8 +2,8 @@
 
 The session holds all state of one stream: samples, timeline, endpointer, the open utterance. It decides
 by sample counts only, so that the same samples give the same events however they are cut into chunks.
-An utterance is one stretch of speech between silences and is recognized by :class:`Utterance`'s
-recognizer in a full-context pass; what a streaming recognizer does differently belongs there.
+An utterance is one stretch of speech between silences; how it is recognized is :class:`Utterance`'s
+business.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parakeet_asr.core.buffered import WindowOptions
 from parakeet_asr.core.endpoint import Change, Endpointer, EndpointOptions, VoiceDetector
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.sample_buffer import SampleBuffer
@@ -25,7 +26,11 @@ from parakeet_asr.records import SAMPLE_RATE_HZ, AudioChunk, EndReason, Event, F
 class SessionOptions(EndpointOptions):
     """How a stream is cut into utterances and how often it speaks of an open one."""
 
-    partial_interval_s: float = 0.5  # audio between partials; 0: finals only
+    left_s: float = 10.0  # context before what is decoded
+    chunk_s: float = 2.0  # committed at a time
+    right_s: float = 2.0  # context behind; what is said is committed after chunk_s + right_s
+    partial_interval_s: float = 0.32  # audio between partials; 0: finals only
+    final_window_s: float = 60.0  # utterances up to this are decoded again as a whole for the final
     gap_tolerance_s: float = 0.1  # stamps may jitter by this much before samples count as missing
 
     def __post_init__(self) -> None:
@@ -34,10 +39,10 @@ class SessionOptions(EndpointOptions):
         Raises:
             ConfigurationError: a value is out of range, or two exclude each other.
         """
-        for name in ("min_speech_s", "silence_s", "max_utterance_s", "gap_tolerance_s"):
+        for name in ("min_speech_s", "silence_s", "max_utterance_s", "gap_tolerance_s", "chunk_s"):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name}: expected more than 0, got {getattr(self, name)}")
-        for name in ("pre_roll_s", "post_roll_s", "partial_interval_s"):
+        for name in ("pre_roll_s", "post_roll_s", "partial_interval_s", "final_window_s", "left_s", "right_s"):
             if not getattr(self, name) >= 0:
                 raise ConfigurationError(f"{name}: expected 0 or more, got {getattr(self, name)}")
         if not 0 < self.release < self.speech_threshold < 1:
@@ -146,12 +151,18 @@ class SpeechSession:
             self._cut(events)
         elif self.options.partial_interval_s and self._framed >= self._next_partial:
             self._plan_partial()
-            if partials and (partial := self._utterance.partial(self._framed)):
+            # Commits are due at sample counts; only drafts may be left out, so that load changes no word.
+            self._utterance.advance(self._framed, draft=partials)
+            if partial := self._utterance.partial(self._framed):
                 events.append(partial)
+
+    def _open(self, start: int) -> Utterance:
+        window = WindowOptions(self.options.left_s, self.options.chunk_s, self.options.right_s)
+        return Utterance(self._recognizer, self._buffer, self._timeline, start, window)
 
     def _begin(self, events: list[Event]) -> None:
         start = self._endpointer.start_sample
-        self._utterance = Utterance(self._recognizer, self._buffer, self._timeline, start)
+        self._utterance = self._open(start)
         self._next_partial = start
         self._plan_partial()
         events.append(SpeechActivity(True, self._timeline.stamp_ns(start)))
@@ -159,7 +170,7 @@ class SpeechSession:
     def _end(self, end: int, reason: EndReason, events: list[Event]) -> None:
         utterance, self._utterance = self._utterance, None
         events.append(SpeechActivity(False, self._timeline.stamp_ns(end)))
-        if utterance is not None and (final := utterance.final(end, reason)):
+        if utterance is not None and (final := utterance.final(end, reason, self.options.final_window_s)):
             events.append(final)
 
     def _cut(self, events: list[Event]) -> None:
@@ -169,10 +180,10 @@ class SpeechSession:
             return
         cut = utterance.calmest_sample(self._framed)
         self._endpointer.continue_from(cut)
-        self._utterance = Utterance(self._recognizer, self._buffer, self._timeline, cut)
+        self._utterance = self._open(cut)
         self._next_partial = self._framed
         self._plan_partial()
-        if final := utterance.final(cut, EndReason.FORCED):
+        if final := utterance.final(cut, EndReason.FORCED, self.options.final_window_s):
             events.append(final)
 
     def _plan_partial(self) -> None:

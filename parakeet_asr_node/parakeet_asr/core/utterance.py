@@ -1,4 +1,4 @@
-"""One utterance: its place in the stream, its messages, and the recognizer's full-context pass over it."""
+"""One utterance: its place in the stream, its messages, its streamed and its final recognition."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from parakeet_asr.core.buffered import BufferedStream, WindowOptions
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.sample_buffer import SampleBuffer
 from parakeet_asr.core.timeline import Timeline
-from parakeet_asr.core.words import mean_confidence
-from parakeet_asr.records import SAMPLE_RATE_HZ, EndReason, Transcript, Transcription, Word
+from parakeet_asr.core.tokenizer import starts_word
+from parakeet_asr.core.words import build_words, mean_confidence
+from parakeet_asr.records import SAMPLE_RATE_HZ, EndReason, FloatArray, Token, Transcript, Transcription, Word
 
 _CALM_SAMPLES = 320  # 20 ms: energy is compared over pieces of this size
 _CALM_PIECES = 10  # smoothed over 0.2 s
@@ -20,14 +22,21 @@ class Utterance:
     """Speech from ``start_sample`` on; numbers its messages and turns sample counts into capture time."""
 
     def __init__(
-        self, recognizer: Recognizer, buffer: SampleBuffer, timeline: Timeline, start_sample: int
+        self,
+        recognizer: Recognizer,
+        buffer: SampleBuffer,
+        timeline: Timeline,
+        start_sample: int,
+        window: WindowOptions,
     ) -> None:
-        """Begin at ``start_sample`` of the buffer."""
+        """Begin at ``start_sample`` of the buffer, which keeps what follows until the utterance ended."""
         self._recognizer = recognizer
         self._buffer = buffer
         self._timeline = timeline
+        self._stream = BufferedStream(recognizer, self._view, window)
+        self._draft: tuple[Token, ...] = ()
         self._revision = 0
-        self._text = ""
+        self._shown: tuple[str, int] = ("", 0)
         self.start_sample = start_sample
         self.start_ns = timeline.stamp_ns(start_sample)
         self.audio_gap = False
@@ -37,19 +46,39 @@ class Utterance:
         """Seconds of the capture time with six digits: the same audio gives the same id."""
         return f"{self.start_ns // 1_000_000_000}.{self.start_ns % 1_000_000_000 // 1000:06d}"
 
-    def partial(self, end_sample: int) -> Transcript | None:
-        """What was heard up to ``end_sample``, or None when that is nothing new."""
-        heard = self._recognize(end_sample)
-        if heard.text == self._text:
-            return None
-        return self._message(heard, None)
+    def advance(self, end_sample: int, *, draft: bool) -> None:
+        """Commit what is due up to ``end_sample``; with ``draft`` also look at all that is not."""
+        available = end_sample - self.start_sample
+        tail = self._stream.advance(available)
+        if tail is not None:
+            self._draft = tail
+        elif draft:
+            self._draft = self._stream.draft(available)
 
-    def final(self, end_sample: int, reason: EndReason) -> Transcript | None:
-        """The last message, or None when nothing was ever heard."""
-        heard = self._recognize(end_sample)
+    def partial(self, end_sample: int) -> Transcript | None:
+        """What was heard up to ``end_sample``, or None when there is nothing new to say."""
+        committed = self._stream.committed
+        heard = self._recognizer.transcription(committed + self._draft, end_sample - self.start_sample)
+        stable = self._stable_words(committed)
+        if (heard.text, stable) == self._shown:
+            return None
+        return self._message(heard, stable, None)
+
+    def final(self, end_sample: int, reason: EndReason, window_s: float) -> Transcript | None:
+        """The last message, or None when nothing was ever heard.
+
+        It is decoded from the whole utterance in one full-context pass; one that is longer than
+        ``window_s`` keeps what was streamed.
+        """
+        samples = end_sample - self.start_sample
+        if samples <= window_s * SAMPLE_RATE_HZ:
+            heard = self._recognizer.recognize([self._view(0, samples)])[0]
+        else:
+            self._stream.flush(samples)
+            heard = self._recognizer.transcription(self._stream.committed, samples)
         if not heard.text and not self._revision:
             return None
-        return self._message(heard, reason)
+        return self._message(heard, len(heard.words), reason)
 
     def calmest_sample(self, end_sample: int) -> int:
         """Where to cut: the middle of the quietest 0.2 s of the last third."""
@@ -60,20 +89,26 @@ class Utterance:
         smooth = np.convolve(energy, np.ones(_CALM_PIECES), "valid")
         return start + (int(smooth.argmin()) + _CALM_PIECES // 2) * _CALM_SAMPLES
 
-    def _recognize(self, end_sample: int) -> Transcription:
-        return self._recognizer.recognize([self._buffer.view(self.start_sample, end_sample)])[0]
+    def _view(self, start: int, stop: int) -> FloatArray:
+        return self._buffer.view(self.start_sample + start, self.start_sample + stop)
 
-    def _message(self, heard: Transcription, reason: EndReason | None) -> Transcript:
+    def _stable_words(self, committed: tuple[Token, ...]) -> int:
+        """Words that are committed as a whole: the next one has begun."""
+        pieces = self._recognizer.tokenizer.pieces
+        words = len(build_words(committed, pieces, self._recognizer.step_s))
+        ended = bool(self._draft) and starts_word(pieces[self._draft[0].id])
+        return words if ended else max(0, words - 1)
+
+    def _message(self, heard: Transcription, stable_words: int, reason: EndReason | None) -> Transcript:
         self._revision += 1
-        self._text = heard.text
+        self._shown = (heard.text, stable_words)
         words = tuple(self._captured(word) for word in heard.words) if self.audio_gap else heard.words
-        final = reason is not None
         return Transcript(
             utterance_id=self.id,
             revision=self._revision,
-            is_final=final,
+            is_final=reason is not None,
             text=heard.text,
-            stable_words=len(words) if final else 0,
+            stable_words=stable_words,
             words=words,
             start_ns=self.start_ns,
             duration_s=heard.duration_s,
