@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from parakeet_asr.model_directory import resolve_model
 from rich.console import Console
 
-from parakeet_asr.model_directory import resolve_model
 from parakeet_asr_tools.benchmark.corpus import Corpus, write_corpus
 from parakeet_asr_tools.benchmark.figure import draw
 from parakeet_asr_tools.benchmark.processes import OURS, PEERS, find_entrants

@@ -1,4 +1,4 @@
-"""onnx-asr on NeMo's own ONNX export; its numpy preprocessor, which is its default and its fastest on a CPU."""
+"""onnx-asr on NeMo's own ONNX export, with its numpy preprocessor: its default on a CPU, and its fastest."""
 
 from __future__ import annotations
 
