@@ -1,0 +1,79 @@
+"""Bring the recognizer up: `ros2 launch parakeet_asr asr.launch.py`.
+
+Sound comes in on <namespace>/audio, transcripts go out on <namespace>/final. `--show-args` lists what
+can be set; an argument that is left empty leaves the value of the parameter file.
+"""
+
+from __future__ import annotations
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
+from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessStart
+from launch.events import matches_action
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import LifecycleNode
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.substitutions import FindPackageShare
+from lifecycle_msgs.msg import Transition
+
+ARGUMENTS = (
+    ("namespace", "asr", "namespace of the node and its topics"),
+    ("model", "", "name or path of a model directory"),
+    ("audio_source", "", "topic or file"),
+    ("audio_file", "", "audio file that source file plays"),
+    ("audio_topic", "audio", "AudioChunk topic; a relative one is below the namespace"),
+    ("autostart", "true", "configure and activate the node"),
+    ("log_level", "info", "debug, info, warn or error"),
+    ("use_sim_time", "false", "take the clock from /clock, as with a bag that is played"),
+)
+PARAMETERS = {"model": "model", "audio_source": "audio.source", "audio_file": "audio.file"}
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, the node, and the transitions that make it active."""
+    default_file = PathJoinSubstitution([FindPackageShare("parakeet_asr"), "config", "asr.yaml"])
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("params_file", default_value=default_file, description="parameters of the node"),
+            *(DeclareLaunchArgument(name, default_value=value, description=text) for name, value, text in ARGUMENTS),
+            OpaqueFunction(function=start_node),
+        ]
+    )
+
+
+def start_node(context: LaunchContext) -> list:
+    """The node with the parameters that were given, and its way to active."""
+    given = {name: LaunchConfiguration(argument).perform(context) for argument, name in PARAMETERS.items()}
+    use_sim_time = LaunchConfiguration("use_sim_time").perform(context).lower() in ("true", "1")
+    node = LifecycleNode(
+        package="parakeet_asr",
+        executable="asr_node",
+        name="parakeet_asr",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[
+            LaunchConfiguration("params_file"),
+            {**{name: value for name, value in given.items() if value}, "use_sim_time": use_sim_time},
+        ],
+        remappings=[("audio", LaunchConfiguration("audio_topic"))],
+        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+    )
+    autostart = IfCondition(LaunchConfiguration("autostart"))
+    configure = OnProcessStart(target_action=node, on_start=[_transition(node, Transition.TRANSITION_CONFIGURE)])
+    activate = OnStateTransition(
+        target_lifecycle_node=node,
+        start_state="configuring",  # not "deactivating": who deactivates it wants it inactive
+        goal_state="inactive",
+        entities=[_transition(node, Transition.TRANSITION_ACTIVATE)],
+    )
+    return [
+        RegisterEventHandler(configure, condition=autostart),
+        RegisterEventHandler(activate, condition=autostart),
+        node,
+    ]
+
+
+def _transition(node: LifecycleNode, transition: int) -> EmitEvent:
+    return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition))

@@ -1,0 +1,47 @@
+"""What the node says: its publishers."""
+
+from __future__ import annotations
+
+from parakeet_asr_msgs import msg
+from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import Bool, String
+
+from parakeet_asr.records import SpeechActivity, Transcript
+from parakeet_asr.ros.messages import transcript_message
+from parakeet_asr.ros.qos import STATE, TRANSCRIPTS
+
+
+class Outputs:
+    """Publishes records on the node's topics, from any thread."""
+
+    def __init__(self, node: LifecycleNode) -> None:
+        """Create the publishers; all but the state speak only while the node is active."""
+        self._node = node
+        self._partial = node.create_lifecycle_publisher(msg.Transcript, "partial", TRANSCRIPTS)
+        self._final = node.create_lifecycle_publisher(msg.Transcript, "final", TRANSCRIPTS)
+        self._text = node.create_lifecycle_publisher(String, "text", TRANSCRIPTS)
+        self._activity = node.create_lifecycle_publisher(Bool, "speech_activity", TRANSCRIPTS)
+        self._state = node.create_publisher(msg.State, "state", STATE)
+        self._last_state: tuple[int, str] | None = None
+
+    def transcript(
+        self, transcript: Transcript, *, frame_id: str, source: str, language: str, latency_s: float
+    ) -> None:
+        """A partial, or a final and its text."""
+        message = transcript_message(
+            transcript, frame_id=frame_id, source=source, language=language, latency_s=latency_s
+        )
+        (self._final if transcript.is_final else self._partial).publish(message)
+        if transcript.is_final and transcript.text:
+            self._text.publish(String(data=transcript.text))
+
+    def activity(self, activity: SpeechActivity) -> None:
+        """Speech began or ended."""
+        self._activity.publish(Bool(data=activity.active))
+
+    def state(self, state: int, text: str = "") -> None:
+        """What the node is doing now; said once."""
+        if (state, text) == self._last_state:
+            return
+        self._last_state = (state, text)
+        self._state.publish(msg.State(stamp=self._node.get_clock().now().to_msg(), state=state, text=text))

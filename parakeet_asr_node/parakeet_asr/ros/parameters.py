@@ -1,0 +1,128 @@
+"""Every parameter of the node in one table; knows no ROS.
+
+The node declares them from it, config/asr.yaml is tested against it, and
+
+    python -m parakeet_asr.ros.parameters
+
+prints it as the table of the README.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from parakeet_asr.core.session import SessionOptions
+from parakeet_asr.errors import ConfigurationError
+
+Value = bool | int | float | str
+Values = Mapping[str, Value]
+
+_SESSION = SessionOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One row."""
+
+    name: str
+    default: Value  # its type is the parameter's type
+    description: str
+    taken_by: Literal["start", "configure", "activate"]  # the step that reads it; "start" is read only
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether only the command line or a file can set it."""
+        return self.taken_by == "start"
+
+    @property
+    def limits(self) -> str:
+        """What it may be, for people."""
+        if self.choices:
+            return ", ".join(self.choices)
+        if self.minimum is not None:
+            return f"{self.minimum:g} to {self.maximum:g}"
+        return {bool: "true, false", str: "any text"}.get(type(self.default), "")
+
+
+PARAMETERS = (
+    Parameter("autostart", False, "configure and activate without being asked; for use without a launch file", "start"),
+    Parameter("model", "demo", "name of a model that came with the package, or a path of a model directory", "configure"),
+    Parameter("engine", "ort", "what runs the graphs", "configure", choices=("ort",)),
+    Parameter("device", "cpu", "where the engine runs", "configure", choices=("cpu", "cuda")),
+    Parameter("threads", 0, "threads of the engine; 0 = as many as cores", "configure", minimum=0, maximum=256),
+    Parameter("audio.source", "topic", "where sound comes from", "activate", choices=("topic", "file")),
+    Parameter("audio.file", "", "file that source `file` plays once after activation", "activate"),
+    Parameter("audio.realtime", True, "play the file at the speed of sound, else as fast as it is recognized", "activate"),
+    Parameter("audio.capacity_s", 30.0, "sound that may wait for recognition; what exceeds it is dropped and reported",
+              "activate", "s", 1.0, 600.0),
+    Parameter("audio.gap_tolerance_s", _SESSION.gap_tolerance_s, "jitter of the stamps that is no gap",
+              "activate", "s", 0.001, 10.0),
+    Parameter("vad.speech_threshold", _SESSION.speech_threshold, "probability at which a sound counts as speech",
+              "activate", "", 0.2, 0.99),
+    Parameter("vad.min_speech_s", _SESSION.min_speech_s, "shorter sounds are no speech", "activate", "s", 0.03, 5.0),
+    Parameter("endpoint.silence_s", _SESSION.silence_s, "silence that ends an utterance", "activate", "s", 0.1, 10.0),
+    Parameter("endpoint.max_utterance_s", _SESSION.max_utterance_s, "longer utterances are cut at their calmest place",
+              "activate", "s", 2.0, 120.0),
+    Parameter("endpoint.pre_roll_s", _SESSION.pre_roll_s, "sound kept before speech begins, against clipped onsets",
+              "activate", "s", 0.0, 2.0),
+    Parameter("endpoint.post_roll_s", _SESSION.post_roll_s, "sound kept after speech ends", "activate", "s", 0.0, 2.0),
+    Parameter("partial.interval_s", _SESSION.partial_interval_s, "sound between partial transcripts; 0 = finals only",
+              "activate", "s", 0.0, 10.0),
+)  # fmt: skip
+BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
+
+# SessionOptions' fields and the parameters that set them.
+_SESSION_PARAMETERS = {
+    "gap_tolerance_s": "audio.gap_tolerance_s",
+    "speech_threshold": "vad.speech_threshold",
+    "min_speech_s": "vad.min_speech_s",
+    "silence_s": "endpoint.silence_s",
+    "max_utterance_s": "endpoint.max_utterance_s",
+    "pre_roll_s": "endpoint.pre_roll_s",
+    "post_roll_s": "endpoint.post_roll_s",
+    "partial_interval_s": "partial.interval_s",
+}
+
+
+def check(values: Values) -> None:
+    """Check all values, each by itself and together.
+
+    Raises:
+        ConfigurationError: naming the parameter, what was expected and what came.
+    """
+    for parameter in PARAMETERS:
+        value = values[parameter.name]
+        if parameter.choices and value not in parameter.choices:
+            raise ConfigurationError(f"{parameter.name}: expected {' or '.join(parameter.choices)}, got {value!r}")
+    if values["audio.source"] == "file" and not values["audio.file"]:
+        raise ConfigurationError("audio.file: expected the path of a file, because audio.source is 'file'")
+    session_options(values)
+
+
+def session_options(values: Values) -> SessionOptions:
+    """What a speech session wants to know.
+
+    Raises:
+        ConfigurationError: two values exclude each other.
+    """
+    known = {field.name for field in fields(SessionOptions)}
+    return SessionOptions(**{f: float(values[name]) for f, name in _SESSION_PARAMETERS.items() if f in known})
+
+
+def markdown() -> str:
+    """The table for people."""
+    lines = ["| Parameter | Default | Unit | May be | What it does |", "|---|---|---|---|---|"]
+    for p in PARAMETERS:
+        default = str(p.default).lower() if isinstance(p.default, bool) else repr(p.default).replace("'", '"')
+        lines.append(f"| `{p.name}` | `{default}` | {p.unit} | {p.limits} | {p.description} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown())  # noqa: T201
