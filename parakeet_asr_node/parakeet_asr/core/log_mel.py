@@ -61,14 +61,16 @@ class LogMel:
         self._floor = np.float32(recipe.floor)
         self._bands = _bands(recipe.filterbank(mels))
         self._spectrum = PowerSpectrum(BLOCK_FRAMES)
+        self._energy = np.empty((mels, BLOCK_FRAMES), np.float32)
 
     def compute(self, samples: FloatArray, out: FloatArray) -> None:
         """Fill ``out`` [mels, n] from ``samples`` [(n-1)*160 + 400], 1 <= n <= BLOCK_FRAMES."""
         power = self._spectrum(samples)
+        energy = self._energy[:, : power.shape[1]]
         for band in self._bands:
-            np.matmul(band.weights, power[band.bins], out=out[band.mels])
-        np.add(out, self._floor, out=out)
-        np.log(out, out=out)
+            np.matmul(band.weights, power[band.bins], out=energy[band.mels])
+        np.add(energy, self._floor, out=energy)
+        np.log(energy[:, : out.shape[1]], out=out)
 
 
 def _bands(filterbank: FloatArray) -> list[_Band]:
