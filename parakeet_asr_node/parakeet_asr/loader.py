@@ -9,6 +9,8 @@ from typing import Literal, overload
 
 import numpy as np
 
+from parakeet_asr.core.endpoint import VoiceDetector
+from parakeet_asr.core.guard import BlankGuard, GuardOptions
 from parakeet_asr.core.longform import LongformOptions, recognize_stream
 from parakeet_asr.core.model_spec import ModelSpec
 from parakeet_asr.core.recognizer import Recognizer
@@ -20,6 +22,8 @@ from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray, Transcription
 AudioInput = str | os.PathLike[str] | FloatArray
 Progress = Callable[[float, "float | None"], None]
 """Called with the seconds done and, where it is known, the seconds in all."""
+
+_DEFAULT_GUARD = GuardOptions()
 
 
 class Model:
@@ -69,9 +73,7 @@ class Model:
 
     def session(self, options: SessionOptions | None = None) -> SpeechSession:
         """A stream that cuts itself into utterances with Silero's voice detector."""
-        from parakeet_asr.engines.silero import SileroDetector
-
-        return SpeechSession(self.recognizer, SileroDetector(), options)
+        return SpeechSession(self.recognizer, _voice_detector(), options)
 
     def warm_up(self) -> None:
         """Run one second of silence through every graph, so that the first utterance waits for nothing."""
@@ -125,6 +127,7 @@ def load_model(
     threads: int | None = None,
     device: Literal["cpu", "cuda"] = "cpu",
     verify: bool = True,
+    guard: GuardOptions | None = _DEFAULT_GUARD,
 ) -> Model:
     """Load a model directory.
 
@@ -134,6 +137,8 @@ def load_model(
         threads: for one operator; None lets the engine take every core.
         device: where the engine runs.
         verify: check every file's sha256, too.
+        guard: when speech about which the decoder wrote nothing is decoded again; None: never, which is
+            what the decoder of NeMo alone gives.
 
     Raises:
         ModelError: the directory is not there, was altered or contradicts itself.
@@ -153,7 +158,14 @@ def load_model(
     spec = read_model_directory(directory, verify=verify)
     tokenizer = SentencePieceTokenizer(directory / spec.tokenizer, spec.decoder.vocabulary_size)
     ort = OrtEngine(directory, spec, threads=threads or 0, device=device)
-    return Model(Recognizer(ort, tokenizer), directory)
+    blank_guard = BlankGuard(_voice_detector, guard) if guard is not None else None
+    return Model(Recognizer(ort, tokenizer, guard=blank_guard), directory)
+
+
+def _voice_detector() -> VoiceDetector:
+    from parakeet_asr.engines.silero import SileroDetector
+
+    return SileroDetector()
 
 
 def _checked(samples: FloatArray) -> FloatArray:

@@ -68,6 +68,7 @@ class Transcription:
     tokens: tuple[Token, ...]
     words: tuple[Word, ...]
     duration_s: float
+    recovered: bool = False  # the blank guard decoded a stretch again
 
     @property
     def token_ids(self) -> list[int]:

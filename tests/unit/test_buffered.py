@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from parakeet_asr.core.buffered import BufferedStream, WindowOptions
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.errors import ConfigurationError
-from parakeet_asr.records import FloatArray
+from parakeet_asr.records import FloatArray, Token
 
 STEP = 1280
 
@@ -55,10 +55,14 @@ def test_windows_are_those_of_the_reference_whatever_the_arrivals(
     target.flush(len(audio))
     expected = [(stop - start) // 160 for start, _, stop in reference_windows(len(audio), left, chunk, right)]
     assert engine.encoded_frames == [[frames] for frames in expected if frames]
-    whole = Recognizer(ScriptedEngine(), PieceTokenizer()).recognize([audio])[0]
-    assert [(t.id, t.start_step) for t in target.committed if t.start_step * STEP < len(audio) - STEP] == [
-        (t.id, t.start_step) for t in whole.tokens if t.start_step * STEP < len(audio) - STEP
-    ]
+    if left and right:  # without context the frames at the edges of a window are others
+        whole = Recognizer(ScriptedEngine(), PieceTokenizer()).recognize([audio])[0]
+        assert emitted(target.committed, len(audio)) == emitted(whole.tokens, len(audio))
+
+
+def emitted(tokens: tuple[Token, ...], samples: int) -> list[tuple[int, int]]:
+    """Tokens without those of the last step, which may be a partial one."""
+    return [(t.id, t.start_step) for t in tokens if t.start_step * STEP < samples - STEP]
 
 
 def test_drafts_show_everything_and_change_nothing() -> None:

@@ -8,11 +8,11 @@ the decoder's state carried from piece to piece. There is no text to stitch: eve
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from parakeet_asr.core.decoding import DecoderState, initial_state
+from parakeet_asr.core.decoding import Decoded, DecoderState, initial_state
 from parakeet_asr.core.engine import EncoderOutput
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray, Token, Transcription
@@ -36,6 +36,11 @@ class _Piece:
     left_samples: int  # context before the piece
     samples: int  # the piece
 
+    @property
+    def own(self) -> FloatArray:
+        """The piece without its context."""
+        return self.window[self.left_samples : self.left_samples + self.samples]
+
 
 def recognize_stream(
     recognizer: Recognizer, blocks: Iterable[FloatArray], options: LongformOptions | None = None
@@ -54,29 +59,30 @@ def recognize_stream(
     sizes = options or LongformOptions()
     state = initial_state(recognizer.spec.decoder)
     tokens: list[Token] = []
+    recovered = False
     samples = 0
     for piece in _pieces(blocks, sizes, recognizer.step_samples):
-        state = _decode_piece(recognizer, piece, state, tokens)
+        decoded = _decode_piece(recognizer, piece, state)
+        filled = recognizer.fill_holes(piece.own, decoded.tokens, state.step)
+        recovered = recovered or filled is not decoded.tokens
+        state = decoded.state
+        tokens += filled
         samples += piece.samples
-        yield recognizer.transcription(tuple(tokens), samples)
+        yield replace(recognizer.transcription(tuple(tokens), samples), recovered=recovered)
     if not samples:
         yield recognizer.transcription((), 0)
 
 
-def _decode_piece(
-    recognizer: Recognizer, piece: _Piece, state: DecoderState, tokens: list[Token]
-) -> DecoderState:
+def _decode_piece(recognizer: Recognizer, piece: _Piece, state: DecoderState) -> Decoded:
     if not recognizer.features.frame_count(len(piece.window)):
-        return state  # less than one frame at the very end
+        return Decoded((), state)  # less than one frame at the very end
     encoded = recognizer.encode([piece.window])
     first = piece.left_samples // recognizer.step_samples
     last = int(encoded.lengths[0])
     if piece.left_samples + piece.samples < len(piece.window):
         last = min(last, first + piece.samples // recognizer.step_samples)
     steps = EncoderOutput(encoded.projected[:, first:last], np.array([last - first], np.int64))
-    decoded = recognizer.decode(steps, [state])[0]
-    tokens.extend(decoded.tokens)
-    return decoded.state
+    return recognizer.decode(steps, [state])[0]
 
 
 def _pieces(blocks: Iterable[FloatArray], options: LongformOptions, step_samples: int) -> Iterator[_Piece]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from parakeet_asr.core.decoding import Decoded, DecoderState, GreedyDecoder
 from parakeet_asr.core.engine import EncoderOutput, Engine
 from parakeet_asr.core.features import FeatureExtractor
+from parakeet_asr.core.guard import BlankGuard
 from parakeet_asr.core.model_spec import ModelSpec
 from parakeet_asr.core.spectrum import HOP_SAMPLES
 from parakeet_asr.core.tokenizer import Tokenizer
@@ -28,14 +29,21 @@ class BatchOptions:
 class Recognizer:
     """Features, encoder, decoder and tokenizer in a row. Holds no state between calls."""
 
-    def __init__(self, engine: Engine, tokenizer: Tokenizer, batching: BatchOptions | None = None) -> None:
-        """Recognize with ``engine``; its model's contract says how."""
+    def __init__(
+        self,
+        engine: Engine,
+        tokenizer: Tokenizer,
+        batching: BatchOptions | None = None,
+        guard: BlankGuard | None = None,
+    ) -> None:
+        """Recognize with ``engine``; its model's contract says how. ``guard`` fills what it left out."""
         self.engine = engine
         self.tokenizer = tokenizer
         self.spec: ModelSpec = engine.spec
         self.features = FeatureExtractor(engine.spec.features)
         self._decoder = GreedyDecoder(engine)
         self._batching = batching or BatchOptions()
+        self.guard = guard
 
     @property
     def step_samples(self) -> int:
@@ -60,8 +68,24 @@ class Recognizer:
         for rows in self._batches([self.features.frame_count(len(samples)) for samples in audio]):
             decoded = self._decoder.decode(self.encode([audio[row] for row in rows]))
             for row, one in zip(rows, decoded, strict=True):
-                results[row] = self.transcription(one.tokens, len(audio[row]))
+                tokens = self.fill_holes(audio[row], one.tokens)
+                heard = self.transcription(tokens, len(audio[row]))
+                results[row] = replace(heard, recovered=tokens is not one.tokens)
         return results
+
+    def fill_holes(
+        self, samples: FloatArray, tokens: tuple[Token, ...], first_step: int = 0
+    ) -> tuple[Token, ...]:
+        """What the blank guard makes of ``tokens``, which the decoder wrote about ``samples``.
+
+        Args:
+            samples: [n] decoded audio, which begins at ``first_step``.
+            tokens: with steps counted as ``first_step`` is.
+            first_step: where the audio lies in its recording.
+        """
+        if self.guard is None:
+            return tokens
+        return self.guard.recover(samples, tokens, first_step, self)
 
     def encode(self, audio: Sequence[FloatArray]) -> EncoderOutput:
         """Features and encoder for one batch; every piece has a frame at least."""
@@ -76,6 +100,12 @@ class Recognizer:
         """Tokens of ``samples`` samples of audio as text and words."""
         words = build_words(tokens, self.tokenizer.pieces, self.step_s)
         return Transcription(join_words(words), tokens, words, samples / SAMPLE_RATE_HZ)
+
+    def decode_alone(self, samples: FloatArray) -> tuple[Token, ...]:
+        """Tokens of one piece of audio, from a fresh state and without the guard."""
+        if not self.features.frame_count(len(samples)):
+            return ()
+        return self.decode(self.encode([samples]))[0].tokens
 
     def _batches(self, frames: Sequence[int]) -> Iterator[list[int]]:
         """Rows in batches of similar length, so that little is padded; rows without a frame are left out."""

@@ -115,6 +115,7 @@ class Utterance:
             confidence=mean_confidence(words),
             end_reason=reason,
             audio_gap=self.audio_gap,
+            recovered=heard.recovered,
             tokens=heard.tokens,
         )
 
