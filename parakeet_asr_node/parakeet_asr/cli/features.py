@@ -16,14 +16,14 @@ from parakeet_asr.sources.audio_file import read_audio
 def write_features(
     audio: Path, out: Path, recipe: Literal["nemo", "rust"], mels: int, normalize: bool
 ) -> None:
-    """Write [frames, mels] float32 to ``out``.
+    """Write [frames, mels] float32 to ``out``, computed in double precision: this is for comparing.
 
     Raises:
         AudioReadError: the audio cannot be decoded.
         ConfigurationError: ``out`` cannot be written.
     """
     spec = FeatureSpec(recipe, mels, "per_feature" if normalize else "none")
-    features = FeatureExtractor(spec).extract(read_audio(audio))
+    features = FeatureExtractor(spec, precision="double").extract(read_audio(audio))
     try:
         with out.open("wb") as file:  # a file, because np.save would add .npy to another name
             np.save(file, np.ascontiguousarray(features.T))

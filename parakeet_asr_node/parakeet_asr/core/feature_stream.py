@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from parakeet_asr.core.log_mel import BLOCK_FRAMES, RECIPES, LogMel
+from parakeet_asr.core.log_mel import BLOCK_FRAMES, RECIPES, LogMel, Precision
 from parakeet_asr.core.model_spec import FeatureSpec
 from parakeet_asr.core.sound import as_signal, silence_nonsense
 from parakeet_asr.core.spectrum import HOP_SAMPLES, frames_of, samples_of
@@ -24,9 +24,10 @@ class FeatureStream:
     Not thread safe; one signal at a time, :meth:`reset` begins the next one.
     """
 
-    def __init__(self, spec: FeatureSpec) -> None:
+    def __init__(self, spec: FeatureSpec, *, precision: Precision = "single") -> None:
+        """Compute the recipe and mel count of ``spec``; its normalisation needs the whole signal."""
         self._recipe = RECIPES[spec.recipe]
-        self._kernel = LogMel(self._recipe, spec.mels)
+        self._kernel = LogMel(self._recipe, spec.mels, precision)
         self._buffer = np.zeros(_BLOCK_SAMPLES + samples_of(1), np.float32)
         self.mels = spec.mels
         self.reset()

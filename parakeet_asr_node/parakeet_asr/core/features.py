@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parakeet_asr.core.feature_stream import FeatureStream
-from parakeet_asr.core.log_mel import RECIPES
+from parakeet_asr.core.log_mel import RECIPES, Precision
 from parakeet_asr.core.model_spec import FeatureSpec
 from parakeet_asr.core.sound import as_signal
 from parakeet_asr.records import FloatArray
@@ -20,10 +20,11 @@ class FeatureExtractor:
     becomes of samples that are no numbers.
     """
 
-    def __init__(self, spec: FeatureSpec) -> None:
+    def __init__(self, spec: FeatureSpec, *, precision: Precision = "single") -> None:
+        """Compute what ``spec`` says."""
         self.spec = spec
         self._recipe = RECIPES[spec.recipe]
-        self._stream = FeatureStream(spec)
+        self._stream = FeatureStream(spec, precision=precision)
 
     def frame_count(self, samples: int) -> int:
         """Frames that a signal of so many samples gives."""

@@ -24,11 +24,15 @@ the layout of the features.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from parakeet_asr.core.filterbank import BINS, FFT_SIZE
 from parakeet_asr.records import FloatArray
+
+AnyFloatArray = NDArray[np.floating[Any]]
 
 HOP_SAMPLES = 160  # 10 ms
 WINDOW_SAMPLES = 400  # 25 ms
@@ -58,13 +62,14 @@ def frames_of(samples: int) -> int:
 class PowerSpectrum:
     """Computes up to ``block_frames`` (a multiple of TILE_FRAMES) spectra at a time in its own buffers."""
 
-    def __init__(self, block_frames: int) -> None:
-        self._window = _hann_window()[:, None]
-        self._even_transform, self._odd_transform = _transforms()
+    def __init__(self, block_frames: int, window: FloatArray, dtype: type[np.floating[Any]]) -> None:
+        """Compute with a window [WINDOW_SAMPLES] in single or double precision."""
+        self._window = window.astype(dtype)[:, None]
+        self._even_transform, self._odd_transform = (part.astype(dtype) for part in _transforms())
         columns = block_frames + _HOPS_PER_FRAME - 1
 
-        def buffer(*shape: int) -> FloatArray:
-            return np.zeros(shape, np.float32)
+        def buffer(*shape: int) -> AnyFloatArray:
+            return np.zeros(shape, dtype)
 
         self._signal = buffer(columns, HOP_SAMPLES)
         self._hops = buffer(HOP_SAMPLES, columns)
@@ -77,14 +82,14 @@ class PowerSpectrum:
         self._high = buffer(2, _HALF_BINS + 1, block_frames)
         self._power = buffer(BINS, block_frames)
 
-    def __call__(self, samples: FloatArray) -> FloatArray:
+    def __call__(self, samples: FloatArray) -> AnyFloatArray:
         """Power spectra of the frames at 0, 160, 320 ... of ``samples``.
 
         Args:
             samples: [samples_of(n)] float32, 1 <= n <= block_frames.
 
         Returns:
-            [BINS, m] float32 with n rounded up to whole tiles as m, valid until the next call; what is
+            [BINS, m] with n rounded up to whole tiles as m, valid until the next call; what is
             in the columns from n on has no meaning.
         """
         width = -(-frames_of(samples.size) // TILE_FRAMES) * TILE_FRAMES
@@ -92,7 +97,7 @@ class PowerSpectrum:
         self._transform(width)
         return self._power_of(width)
 
-    def _windowed(self, samples: FloatArray, width: int) -> FloatArray:
+    def _windowed(self, samples: FloatArray, width: int) -> AnyFloatArray:
         """Frames under the window: [WINDOW_SAMPLES, width]; sample n of a frame is row n."""
         self._signal.reshape(-1)[: samples.size] = samples
         columns = width + _HOPS_PER_FRAME - 1
@@ -104,7 +109,7 @@ class PowerSpectrum:
             np.multiply(hops[:height, hop : hop + width], self._window[rows], out=frames[rows])
         return frames
 
-    def _split(self, frames: FloatArray, width: int) -> None:
+    def _split(self, frames: AnyFloatArray, width: int) -> None:
         """Even and odd half around sample 200: row m holds distance m."""
         after, before = frames[_HALF:], frames[_HALF:0:-1]
         np.add(after, before, out=self._halves[0, :, :width])
@@ -126,7 +131,7 @@ class PowerSpectrum:
             by_parity = sums.reshape(_QUARTER_BINS, 2, width).swapaxes(0, 1)
             np.matmul(self._odd_transform[part], folded[part], out=by_parity)
 
-    def _power_of(self, width: int) -> FloatArray:
+    def _power_of(self, width: int) -> AnyFloatArray:
         """Put the sums together and square them: [BINS, width]."""
         even_sums, odd_sums = self._even_sums[..., :width], self._odd_sums[..., :width]
         low, high, power = self._low[..., :width], self._high[..., :width], self._power[:, :width]
@@ -142,8 +147,8 @@ class PowerSpectrum:
         return power
 
 
-def _transforms() -> tuple[FloatArray, FloatArray]:
-    """Factors for even distances [cos|sin, parity of p, k, p] and odd ones [cos|sin, near+far|near-far, k, p]."""
+def _transforms() -> tuple[AnyFloatArray, AnyFloatArray]:
+    """Factors for even distances [cos|sin, parity of p, k, p] and odd ones [cos|sin, sum|difference, k, p]."""
     k = np.arange(_QUARTER_BINS + 1)[:, None]
     p = np.arange(2 * _EVEN)
     cosine, sine = _cosine_sine(k * 2 * p)
@@ -156,20 +161,9 @@ def _transforms() -> tuple[FloatArray, FloatArray]:
     # mind as long as what is added to it changes its sign too.
     sine[_QUARTER_BINS + 1 :] *= -1.0
     odd = [[cosine[0:-1:2], cosine[1::2]], [sine[1::2], sine[2::2]]]
-    return np.array(even, np.float32), np.array(odd, np.float32)
+    return np.array(even), np.array(odd)
 
 
 def _cosine_sine(turns: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     angle = 2.0 * np.pi / FFT_SIZE * (turns % FFT_SIZE)
     return np.cos(angle), np.sin(angle)
-
-
-def _hann_window() -> FloatArray:
-    """The symmetric Hann window, [WINDOW_SAMPLES], rounded step by step like ``torch.hann_window``.
-
-    In single precision its last bits decide what leaks into bands 120 dB below the loudest, and models
-    were trained on that.
-    """
-    angle = np.arange(WINDOW_SAMPLES, dtype=np.float32) * np.float32(2.0 * np.pi / (WINDOW_SAMPLES - 1))
-    window: FloatArray = np.cos(angle) * np.float32(-0.5) + np.float32(0.5)
-    return window
