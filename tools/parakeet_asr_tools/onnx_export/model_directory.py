@@ -9,20 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from parakeet_asr.core.model_spec import (
-    FORMAT_VERSION,
-    DecoderSpec,
-    EncoderSpec,
-    FeatureSpec,
-    FileSpec,
-    GraphSpec,
-    ModelSpec,
-    SourceSpec,
-    StreamingSpec,
-    parse_model_spec,
-)
+from parakeet_asr.core.model_spec import FileSpec, GraphSpec, ModelSpec, SourceSpec, parse_model_spec
 from parakeet_asr.errors import ArchiveError
 from parakeet_asr_tools import __version__
+from parakeet_asr_tools.contract import TOKENIZER_FILE, contract
 from parakeet_asr_tools.nemo.archive import NemoArchive, file_sha256
 from parakeet_asr_tools.nemo.config import TransducerConfig, parse_config, require_offline
 from parakeet_asr_tools.onnx_export.builder import ExternalData, GraphBuilder, WeightFormat
@@ -32,7 +22,6 @@ from parakeet_asr_tools.onnx_export.encoder_graph import write_encoder
 from parakeet_asr_tools.torch_model.transducer import Transducer, load_transducer
 
 EXTERNAL_ABOVE_BYTES = 1 << 30  # protobuf ends at 2 GiB; stay well below
-TOKENIZER_FILE = "tokenizer.model"
 CARD_FILE = "README.md"
 SPEC_FILE = "model.json"
 
@@ -73,7 +62,7 @@ def export_model(
     """
     config = parse_config(archive.config)
     require_offline(config.encoder)
-    on_progress("loading weights")
+    on_progress("checking weights")
     model = load_transducer(config, archive.weights)
     out_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out_dir) as scratch:
@@ -120,36 +109,18 @@ def _spec(
     graphs: dict[str, GraphSpec],
     files: dict[str, FileSpec],
 ) -> ModelSpec:
-    spec = ModelSpec(
-        format_version=FORMAT_VERSION,
+    source = SourceSpec(
+        file=archive.path.name,
+        sha256=archive.sha256,
+        exporter=f"parakeet-asr-tools {__version__}",
+        nemo_version=config.nemo_version,
+    )
+    spec = contract(
+        config,
         name=options.name or archive.path.stem,
         language=options.language,
         licence=options.licence,
-        source=SourceSpec(
-            file=archive.path.name,
-            sha256=archive.sha256,
-            exporter=f"parakeet-asr-tools {__version__}",
-            nemo_version=config.nemo_version,
-        ),
-        features=FeatureSpec("nemo", config.preprocessor.mels, config.preprocessor.normalize),
-        encoder=EncoderSpec(
-            layers=config.encoder.layers,
-            d_model=config.encoder.d_model,
-            subsampling_factor=config.encoder.subsampling_factor,
-            max_steps=config.encoder.position_table_steps,
-            streaming=StreamingSpec("offline"),
-        ),
-        decoder=DecoderSpec(
-            kind=config.kind,
-            vocabulary_size=config.vocabulary_size,
-            blank_id=config.vocabulary_size,
-            durations=config.durations,
-            max_symbols_per_step=config.max_symbols_per_step,
-            predictor_layers=config.predictor.layers,
-            predictor_hidden=config.predictor.hidden,
-            joint_hidden=config.joint.hidden,
-        ),
-        tokenizer=TOKENIZER_FILE,
+        source=source,
         graphs=graphs,
         files=files,
     )

@@ -1,0 +1,39 @@
+"""The command line ``parakeet-asr-tools``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from rich.markup import escape
+
+from parakeet_asr.errors import ParakeetError
+from parakeet_asr_tools import __version__
+from parakeet_asr_tools.commands import export, make_nemo, repack
+from parakeet_asr_tools.console import errors
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="parakeet-asr-tools", description="Export, repack and make Parakeet models; NeMo is not needed."
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (export, repack, make_nemo):
+        command.add_parser(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when it did what it was asked to, 1 with one line on stderr when not."""
+    arguments = parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (ParakeetError, OSError) as error:
+        errors.print(f"[red]error:[/red] {escape(str(error))}")
+        return 1
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        return 130
+    return 0

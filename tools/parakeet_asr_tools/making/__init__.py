@@ -1,0 +1,1 @@
+"""Random models in NeMo's format, for trying the full size without downloading weights."""
