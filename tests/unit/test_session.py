@@ -75,6 +75,22 @@ def test_a_long_utterance_is_cut_where_it_is_calm_and_nothing_is_lost() -> None:
     assert first_end_ns - START_NS == pytest.approx(3.35e9, abs=0.2e9)
 
 
+def test_noise_that_the_detector_takes_for_speech_ends_by_the_decoders_blanks() -> None:
+    class Everything(LoudnessDetector):
+        def probability(self, frame: FloatArray) -> float:
+            return 1.0
+
+    options = SessionOptions(blank_s=2.0, chunk_s=0.8, right_s=0.8)
+    target = SpeechSession(Recognizer(ScriptedEngine(), PieceTokenizer()), Everything(), options)
+    audio = np.concatenate([tone(1.5), 1e-3 * tone(4.0, 0.1), tone(1.0)])
+    first, last = finals(play(target, audio, [1600]))
+    assert first.end_reason is EndReason.SILENCE
+    assert 3.5 <= first.duration_s <= 4.6, "the noise belongs to the utterance: the guard may look at it"
+    assert last.end_reason is EndReason.STREAM
+    other = finals(play(SpeechSession(target._recognizer, Everything(), options), audio, [len(audio)]))
+    assert other == [first, last]
+
+
 def test_a_small_gap_is_marked_and_moves_no_time() -> None:
     target = session()
     events: list[Event] = []

@@ -95,6 +95,16 @@ class BufferedStream:
             self._position += self._chunk
         return draft
 
+    def blank_samples(self, tail: tuple[Token, ...]) -> int:
+        """Samples without a token at the end of the last window, whose draft was ``tail``.
+
+        Only windows count that are decoded at fixed sample counts, never a draft that load may leave
+        out: endpoints must not depend on load.
+        """
+        last = tail[-1] if tail else (self._committed[-1] if self._committed else None)
+        spoken = 0 if last is None else last.start_step + max(1, last.duration_steps)
+        return max(0, self._position + self._right - spoken * self._recognizer.step_samples)
+
     def draft(self, available: int) -> tuple[Token, ...]:
         """Decode all that is not committed from a copy of the state, which stays as it is."""
         encoded = self._encode(available)

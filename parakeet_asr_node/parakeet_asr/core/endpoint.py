@@ -39,6 +39,7 @@ class EndpointOptions:
     silence_s: float = 0.6  # this much without speech ends the utterance
     pre_roll_s: float = 0.3  # audio kept before the onset, so that soft consonants are not clipped
     post_roll_s: float = 0.3  # audio kept after the last speech; never more than silence_s
+    blank_s: float = 4.0  # this much without a word ends it too, though the detector hears speech: noise
     max_utterance_s: float = 20.0  # a longer utterance is cut at its calmest place
 
 

@@ -39,7 +39,7 @@ class SessionOptions(EndpointOptions):
         Raises:
             ConfigurationError: a value is out of range, or two exclude each other.
         """
-        for name in ("min_speech_s", "silence_s", "max_utterance_s", "gap_tolerance_s", "chunk_s"):
+        for name in ("min_speech_s", "silence_s", "blank_s", "max_utterance_s", "gap_tolerance_s", "chunk_s"):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name}: expected more than 0, got {getattr(self, name)}")
         for name in ("pre_roll_s", "post_roll_s", "partial_interval_s", "final_window_s", "left_s", "right_s"):
@@ -71,7 +71,7 @@ class SpeechSession:
         self._buffer = SampleBuffer(round(2 * self.options.max_utterance_s * SAMPLE_RATE_HZ))
         self._framed = 0  # samples that the detector has seen
         self._utterance: Utterance | None = None
-        self._next_partial = 0
+        self._next_look = 0
         self.jumps = 0  # gaps and overlaps so far
 
     @property
@@ -149,12 +149,22 @@ class SpeechSession:
             return
         if self._framed - self._utterance.start_sample >= self.options.max_utterance_s * SAMPLE_RATE_HZ:
             self._cut(events)
-        elif self.options.partial_interval_s and self._framed >= self._next_partial:
-            self._plan_partial()
-            # Commits are due at sample counts; only drafts may be left out, so that load changes no word.
-            self._utterance.advance(self._framed, draft=partials)
-            if partial := self._utterance.partial(self._framed):
-                events.append(partial)
+        elif self._framed >= self._next_look:
+            self._look(self._utterance, partials, events)
+
+    def _look(self, utterance: Utterance, partials: bool, events: list[Event]) -> None:
+        """Go on decoding the open utterance, and say what is new.
+
+        Commits are due at sample counts; only drafts may be left out, so that load changes no word.
+        """
+        self._plan_look()
+        wanted = self.options.partial_interval_s > 0
+        utterance.advance(self._framed, draft=partials and wanted)
+        if utterance.blank_samples >= self.options.blank_s * SAMPLE_RATE_HZ:
+            self._end(self._framed, EndReason.SILENCE, events)
+            self._endpointer.reset(self._framed)
+        elif wanted and (partial := utterance.partial(self._framed)):
+            events.append(partial)
 
     def _open(self, start: int) -> Utterance:
         window = WindowOptions(self.options.left_s, self.options.chunk_s, self.options.right_s)
@@ -163,8 +173,8 @@ class SpeechSession:
     def _begin(self, events: list[Event]) -> None:
         start = self._endpointer.start_sample
         self._utterance = self._open(start)
-        self._next_partial = start
-        self._plan_partial()
+        self._next_look = start
+        self._plan_look()
         events.append(SpeechActivity(True, self._timeline.stamp_ns(start)))
 
     def _end(self, end: int, reason: EndReason, events: list[Event]) -> None:
@@ -181,13 +191,14 @@ class SpeechSession:
         cut = utterance.calmest_sample(self._framed)
         self._endpointer.continue_from(cut)
         self._utterance = self._open(cut)
-        self._next_partial = self._framed
-        self._plan_partial()
+        self._next_look = self._framed
+        self._plan_look()
         if final := utterance.final(cut, EndReason.FORCED, self.options.final_window_s):
             events.append(final)
 
-    def _plan_partial(self) -> None:
-        self._next_partial += round(self.options.partial_interval_s * SAMPLE_RATE_HZ)
+    def _plan_look(self) -> None:
+        interval_s = self.options.partial_interval_s or self.options.chunk_s
+        self._next_look += round(interval_s * SAMPLE_RATE_HZ)
 
 
 def _finite(samples: FloatArray) -> FloatArray:

@@ -40,6 +40,7 @@ class Utterance:
         self.start_sample = start_sample
         self.start_ns = timeline.stamp_ns(start_sample)
         self.audio_gap = False
+        self.blank_samples = 0  # without a word at the end of the last committed window
 
     @property
     def id(self) -> str:
@@ -52,6 +53,7 @@ class Utterance:
         tail = self._stream.advance(available)
         if tail is not None:
             self._draft = tail
+            self.blank_samples = self._stream.blank_samples(tail)
         elif draft:
             self._draft = self._stream.draft(available)
 
