@@ -148,7 +148,7 @@ class PowerSpectrum:
 
 
 def _transforms() -> tuple[AnyFloatArray, AnyFloatArray]:
-    """Factors for even distances [cos|sin, parity of p, k, p] and odd ones [cos|sin, sum|difference, k, p]."""
+    """Factors of even [cos|sin, parity of p, k, p] and odd distances [cos|sin, sum|difference, k, p]."""
     k = np.arange(_QUARTER_BINS + 1)[:, None]
     p = np.arange(2 * _EVEN)
     cosine, sine = _cosine_sine(k * 2 * p)
