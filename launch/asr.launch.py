@@ -6,7 +6,6 @@ can be set; an argument that is left empty leaves the value of the parameter fil
 
 from __future__ import annotations
 
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessStart
@@ -17,6 +16,8 @@ from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
+
+from launch import LaunchContext, LaunchDescription
 
 ARGUMENTS = (
     ("namespace", "asr", "namespace of the node and its topics"),
@@ -36,8 +37,13 @@ def generate_launch_description() -> LaunchDescription:
     default_file = PathJoinSubstitution([FindPackageShare("parakeet_asr"), "config", "asr.yaml"])
     return LaunchDescription(
         [
-            DeclareLaunchArgument("params_file", default_value=default_file, description="parameters of the node"),
-            *(DeclareLaunchArgument(name, default_value=value, description=text) for name, value, text in ARGUMENTS),
+            DeclareLaunchArgument(
+                "params_file", default_value=default_file, description="parameters of the node"
+            ),
+            *(
+                DeclareLaunchArgument(name, default_value=value, description=text)
+                for name, value, text in ARGUMENTS
+            ),
             OpaqueFunction(function=start_node),
         ]
     )
@@ -61,7 +67,9 @@ def start_node(context: LaunchContext) -> list:
         output="screen",
     )
     autostart = IfCondition(LaunchConfiguration("autostart"))
-    configure = OnProcessStart(target_action=node, on_start=[_transition(node, Transition.TRANSITION_CONFIGURE)])
+    configure = OnProcessStart(
+        target_action=node, on_start=[_transition(node, Transition.TRANSITION_CONFIGURE)]
+    )
     activate = OnStateTransition(
         target_lifecycle_node=node,
         start_state="configuring",  # not "deactivating": who deactivates it wants it inactive

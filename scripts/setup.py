@@ -70,9 +70,10 @@ class Python(NamedTuple):
     @property
     def takes_ros_wheels(self) -> bool:
         """Whether the ROS 2 wheels run on it."""
-        return (
-            tuple(self.version) == WHEELS_PYTHON
-            and (self.implementation, self.machine, self.glibc) == ("cpython", "x86_64", True)
+        return tuple(self.version) == WHEELS_PYTHON and (self.implementation, self.machine, self.glibc) == (
+            "cpython",
+            "x86_64",
+            True,
         )
 
     @property
@@ -133,7 +134,15 @@ def make_plan() -> Plan:
 
 def candidates() -> List[str]:
     """Interpreters to ask, most welcome first."""
-    names = ["python3", "/usr/bin/python3", "python3.11", "/usr/bin/python3.11", "python3.12", "python3.10", "python3.13"]
+    names = [
+        "python3",
+        "/usr/bin/python3",
+        "python3.11",
+        "/usr/bin/python3.11",
+        "python3.12",
+        "python3.10",
+        "python3.13",
+    ]
     found = [sys.executable, *filter(None, map(shutil.which, names))]
     return list(dict.fromkeys(found))
 
@@ -141,7 +150,9 @@ def candidates() -> List[str]:
 def probe(executable: str) -> Optional[Python]:
     """Ask an interpreter about itself; None when it does not start (a pyenv shim may not)."""
     try:
-        answer = subprocess.run([executable, "-c", PROBE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60)
+        answer = subprocess.run(
+            [executable, "-c", PROBE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60
+        )
         return Python(**json.loads(answer.stdout)) if answer.returncode == 0 else None
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
@@ -163,7 +174,11 @@ def check_tools(plan: Plan, *, needs_compiler: bool) -> None:
         if not plan.python.headers:
             missing["Python.h of " + plan.python.label] = f"python{version}-dev"
     if missing:
-        reason = "; the ROS 2 messages are built here (PARAKEET_ASR_ROS=off goes without ROS)" if needs_compiler else ""
+        reason = (
+            "; the ROS 2 messages are built here (PARAKEET_ASR_ROS=off goes without ROS)"
+            if needs_compiler
+            else ""
+        )
         fail("missing: " + ", ".join(missing) + reason, list(missing.values()))
 
 
@@ -247,7 +262,9 @@ def install_ros(plan: Plan) -> None:
 def mend_wheels() -> None:
     """Correct the CMake files of the wheels: they name folders of the machine that built them."""
     where = "import numpy, sysconfig; print(sysconfig.get_path('include')); print(numpy.get_include())"
-    output = subprocess.run([str(VENV / "bin/python"), "-c", where], check=True, stdout=subprocess.PIPE).stdout
+    output = subprocess.run(
+        [str(VENV / "bin/python"), "-c", where], check=True, stdout=subprocess.PIPE
+    ).stdout
     include, numpy_include = output.decode().split("\n")[:2]
     builder = "/opt/python/cp311-cp311/"
     for path in (VENV / "share").rglob("*Export.cmake"):
@@ -289,7 +306,9 @@ def run(command: List[str], environment: Dict[str, str]) -> None:
     """Run a command into the log; when it fails, show the end of the log and stop."""
     with LOG.open("a") as log:
         print("$", " ".join(command), file=log, flush=True)
-        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=VENV).returncode
+        code = subprocess.run(
+            command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=VENV
+        ).returncode
     if code:
         print("\n".join(LOG.read_text(errors="replace").splitlines()[-40:]), file=sys.stderr)
         fail(f"this failed (exit code {code}): {' '.join(command)}\nThe whole log is in {LOG}")

@@ -70,7 +70,9 @@ class ChunkReader:
 class TopicSource:
     """Subscribes, converts and hands on; nothing here waits."""
 
-    def __init__(self, node: LifecycleNode, topic: str, on_bad_chunk: Callable[[AudioFormatError], None]) -> None:
+    def __init__(
+        self, node: LifecycleNode, topic: str, on_bad_chunk: Callable[[AudioFormatError], None]
+    ) -> None:
         """Listen to ``topic`` (relative names and remapping work) with ``node``."""
         self._node = node
         self._topic: str = node.resolve_topic_name(topic)

@@ -68,7 +68,10 @@ class AsrNode(LifecycleNode):
 
     def autostart(self) -> None:
         """Configure and activate, when the parameter says so."""
-        if self.get_parameter("autostart").value and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+        if (
+            self.get_parameter("autostart").value
+            and self.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        ):
             self.trigger_activate()
 
     # --- transitions, called by the executor ----------------------------------------------------

@@ -29,10 +29,7 @@ class ParameterServer:
         self._node = node
         self._in_use = in_use
         for parameter in PARAMETERS:
-            try:
-                node.declare_parameter(parameter.name, parameter.default, _descriptor(parameter))
-            except (ParameterException, ValueError) as error:
-                raise ConfigurationError(f"{parameter.name}: {error}") from error
+            _declare(node, parameter)
         node.add_on_set_parameters_callback(self._on_set)
 
     def values(self) -> dict[str, Value]:
@@ -58,6 +55,13 @@ class ParameterServer:
         except ConfigurationError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
+
+
+def _declare(node: LifecycleNode, parameter: Parameter) -> None:
+    try:
+        node.declare_parameter(parameter.name, parameter.default, _descriptor(parameter))
+    except (ParameterException, ValueError) as error:
+        raise ConfigurationError(f"{parameter.name}: {error}") from error
 
 
 def _descriptor(parameter: Parameter) -> ParameterDescriptor:

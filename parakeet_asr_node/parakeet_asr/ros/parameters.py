@@ -10,7 +10,7 @@ prints it as the table of the README.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 from parakeet_asr.core.session import SessionOptions
@@ -50,31 +50,40 @@ class Parameter:
         return {bool: "true, false", str: "any text"}.get(type(self.default), "")
 
 
+# fmt: off
 PARAMETERS = (
-    Parameter("autostart", False, "configure and activate without being asked; for use without a launch file", "start"),
-    Parameter("model", "demo", "name of a model that came with the package, or a path of a model directory", "configure"),
+    Parameter("autostart", False,
+              "configure and activate without being asked; for use without a launch file", "start"),
+    Parameter("model", "demo",
+              "name of a model that came with the package, or a path of a model directory", "configure"),
     Parameter("engine", "ort", "what runs the graphs", "configure", choices=("ort",)),
     Parameter("device", "cpu", "where the engine runs", "configure", choices=("cpu", "cuda")),
-    Parameter("threads", 0, "threads of the engine; 0 = as many as cores", "configure", minimum=0, maximum=256),
+    Parameter("threads", 0, "threads of the engine; 0 = as many as cores", "configure", "", 0, 256),
     Parameter("audio.source", "topic", "where sound comes from", "activate", choices=("topic", "file")),
     Parameter("audio.file", "", "file that source `file` plays once after activation", "activate"),
-    Parameter("audio.realtime", True, "play the file at the speed of sound, else as fast as it is recognized", "activate"),
-    Parameter("audio.capacity_s", 30.0, "sound that may wait for recognition; what exceeds it is dropped and reported",
+    Parameter("audio.realtime", True,
+              "play the file at the speed of sound, else as fast as it is recognized", "activate"),
+    Parameter("audio.capacity_s", 30.0,
+              "sound that may wait for recognition; what exceeds it is dropped and reported",
               "activate", "s", 1.0, 600.0),
-    Parameter("audio.gap_tolerance_s", _SESSION.gap_tolerance_s, "jitter of the stamps that is no gap",
-              "activate", "s", 0.001, 10.0),
-    Parameter("vad.speech_threshold", _SESSION.speech_threshold, "probability at which a sound counts as speech",
-              "activate", "", 0.2, 0.99),
-    Parameter("vad.min_speech_s", _SESSION.min_speech_s, "shorter sounds are no speech", "activate", "s", 0.03, 5.0),
-    Parameter("endpoint.silence_s", _SESSION.silence_s, "silence that ends an utterance", "activate", "s", 0.1, 10.0),
-    Parameter("endpoint.max_utterance_s", _SESSION.max_utterance_s, "longer utterances are cut at their calmest place",
-              "activate", "s", 2.0, 120.0),
-    Parameter("endpoint.pre_roll_s", _SESSION.pre_roll_s, "sound kept before speech begins, against clipped onsets",
-              "activate", "s", 0.0, 2.0),
-    Parameter("endpoint.post_roll_s", _SESSION.post_roll_s, "sound kept after speech ends", "activate", "s", 0.0, 2.0),
-    Parameter("partial.interval_s", _SESSION.partial_interval_s, "sound between partial transcripts; 0 = finals only",
-              "activate", "s", 0.0, 10.0),
-)  # fmt: skip
+    Parameter("audio.gap_tolerance_s", _SESSION.gap_tolerance_s,
+              "jitter of the stamps that is no gap", "activate", "s", 0.001, 10.0),
+    Parameter("vad.speech_threshold", _SESSION.speech_threshold,
+              "probability at which a sound counts as speech", "activate", "", 0.2, 0.99),
+    Parameter("vad.min_speech_s", _SESSION.min_speech_s,
+              "shorter sounds are no speech", "activate", "s", 0.03, 5.0),
+    Parameter("endpoint.silence_s", _SESSION.silence_s,
+              "silence that ends an utterance", "activate", "s", 0.1, 10.0),
+    Parameter("endpoint.max_utterance_s", _SESSION.max_utterance_s,
+              "longer utterances are cut at their calmest place", "activate", "s", 2.0, 120.0),
+    Parameter("endpoint.pre_roll_s", _SESSION.pre_roll_s,
+              "sound kept before speech begins, against clipped onsets", "activate", "s", 0.0, 2.0),
+    Parameter("endpoint.post_roll_s", _SESSION.post_roll_s,
+              "sound kept after speech ends", "activate", "s", 0.0, 2.0),
+    Parameter("partial.interval_s", _SESSION.partial_interval_s,
+              "sound between partial transcripts; 0 = finals only", "activate", "s", 0.0, 10.0),
+)
+# fmt: on
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 # SessionOptions' fields and the parameters that set them.
@@ -99,7 +108,9 @@ def check(values: Values) -> None:
     for parameter in PARAMETERS:
         value = values[parameter.name]
         if parameter.choices and value not in parameter.choices:
-            raise ConfigurationError(f"{parameter.name}: expected {' or '.join(parameter.choices)}, got {value!r}")
+            raise ConfigurationError(
+                f"{parameter.name}: expected {' or '.join(parameter.choices)}, got {value!r}"
+            )
     if values["audio.source"] == "file" and not values["audio.file"]:
         raise ConfigurationError("audio.file: expected the path of a file, because audio.source is 'file'")
     session_options(values)
@@ -111,8 +122,7 @@ def session_options(values: Values) -> SessionOptions:
     Raises:
         ConfigurationError: two values exclude each other.
     """
-    known = {field.name for field in fields(SessionOptions)}
-    return SessionOptions(**{f: float(values[name]) for f, name in _SESSION_PARAMETERS.items() if f in known})
+    return SessionOptions(**{field: float(values[name]) for field, name in _SESSION_PARAMETERS.items()})
 
 
 def markdown() -> str:

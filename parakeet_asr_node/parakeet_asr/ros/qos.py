@@ -33,6 +33,8 @@ def audio_profile(publishers: list[Any]) -> QoSProfile:
     """
     offers = {info.qos_profile.reliability for info in publishers}
     reliability = (
-        ReliabilityPolicy.RELIABLE if offers == {ReliabilityPolicy.RELIABLE} else ReliabilityPolicy.BEST_EFFORT
+        ReliabilityPolicy.RELIABLE
+        if offers == {ReliabilityPolicy.RELIABLE}
+        else ReliabilityPolicy.BEST_EFFORT
     )
     return _profile(reliability, DurabilityPolicy.VOLATILE, AUDIO_DEPTH)
