@@ -8,12 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from parakeet_asr.model_directory import resolve_model
 from rich.console import Console
 
+from parakeet_asr.model_directory import resolve_model
 from parakeet_asr_tools.benchmark.corpus import Corpus, write_corpus
 from parakeet_asr_tools.benchmark.figure import draw
-from parakeet_asr_tools.benchmark.processes import OURS, PEERS, find_entrants
+from parakeet_asr_tools.benchmark.processes import OURS, PEERS, ChildError, find_entrants
 from parakeet_asr_tools.benchmark.report import markdown, print_results, write_docs
 from parakeet_asr_tools.benchmark.results import Results
 from parakeet_asr_tools.benchmark.run import Run, RunOptions
@@ -55,8 +55,12 @@ def add_parser(subparsers: Any) -> None:
     report.set_defaults(run=run_report)
 
 
-def run_bench(arguments: argparse.Namespace) -> int:
-    """Measure, print and write."""
+def run_bench(arguments: argparse.Namespace) -> None:
+    """Measure, print and write.
+
+    Raises:
+        ParakeetError: something is missing, or a contender failed (what the others did is written).
+    """
     console = Console()
     model = resolve_model(arguments.model)
     nemo_file = arguments.nemo or model / f"{model.name}.nemo"
@@ -71,13 +75,13 @@ def run_bench(arguments: argparse.Namespace) -> int:
         results = run.measure(skipped, _kept_ids(corpus))
     results.write(arguments.output / "results.json")
     _publish(results, arguments.output, arguments.docs, console)
-    return 1 if any(one.error for one in results.measured) else 0
+    if failed := [one.name for one in results.measured if one.error]:
+        raise ChildError(f"these contenders failed: {', '.join(failed)}; their messages are above")
 
 
-def run_report(arguments: argparse.Namespace) -> int:
+def run_report(arguments: argparse.Namespace) -> None:
     """Print kept results, and write them to the docs where that is asked for."""
     _publish(Results.read(arguments.results), arguments.results.parent, arguments.docs, Console())
-    return 0
 
 
 def _publish(results: Results, output: Path, docs: bool, console: Console) -> None:

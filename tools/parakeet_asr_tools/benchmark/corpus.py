@@ -10,7 +10,6 @@ from pathlib import Path
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.records import SAMPLE_RATE_HZ
 from parakeet_asr.sources.audio_file import read_audio
-
 from parakeet_asr_tools.benchmark.job import Clip
 
 MANIFEST = "manifest.jsonl"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import parakeet_asr_tools
+from parakeet_asr.errors import ParakeetError
 from parakeet_asr_tools.benchmark.job import Job, Outcome
 
 TIMEOUT_S = 1800.0
@@ -29,7 +30,7 @@ class Entrant:
     model: Path
 
 
-class ChildError(Exception):
+class ChildError(ParakeetError):
     """A contender's process failed; the message ends with what it wrote last."""
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from parakeet_asr.errors import ConfigurationError
 from rich.console import Console
 from rich.table import Table
 
+from parakeet_asr.errors import ConfigurationError
 from parakeet_asr_tools.benchmark.processes import OURS
 from parakeet_asr_tools.benchmark.results import QUANTITIES, Measured, Quantity, Results, verdicts
 
