@@ -29,9 +29,9 @@ format: python  ## what lint asks for
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-parity: python  ## token by token and feature by feature against NeMo, live where it is installed
+parity: python  ## token by token and feature by feature against NeMo, live where it is installed; ARGS=--all
 	@python3 scripts/setup.py runtime tools dev
-	$(BIN)/python -m pytest -m parity
+	$(BIN)/python -m pytest tests/parity -m "parity or not parity" $(ARGS)
 
 setup-peers: python  ## NeMo, onnx-asr and sherpa-onnx into .venv-peers, for bench and parity
 	@scripts/setup-peers

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from parakeet_asr.errors import ParakeetError
 from parakeet_asr_tools import __version__
+from parakeet_asr_tools.benchmark import commands as benchmark
 from parakeet_asr_tools.commands import export, make_nemo, repack
 from parakeet_asr_tools.console import errors
 
@@ -16,11 +17,11 @@ from parakeet_asr_tools.console import errors
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = argparse.ArgumentParser(
-        prog="parakeet-asr-tools", description="Export, repack and make Parakeet models; NeMo is not needed."
+        prog="parakeet-asr-tools", description="Export, repack, make and measure Parakeet models; NeMo is not needed."
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (export, repack, make_nemo):
+    for command in (export, repack, make_nemo, benchmark):
         command.add_parser(commands)
     return top
 
