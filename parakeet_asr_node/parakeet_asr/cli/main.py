@@ -6,16 +6,17 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from parakeet_asr import __version__
+from parakeet_asr.cli.arguments import SESSION_OPTIONS, make_parser
 from parakeet_asr.errors import ParakeetError
 
-OK, FAILED, INTERRUPTED = 0, 1, 130  # argparse leaves with 2 when the arguments are wrong
+if TYPE_CHECKING:
+    from parakeet_asr.core.session import SessionOptions
 
-FORMATS = ("text", "json", "srt", "vtt")
+OK, FAILED, INTERRUPTED = 0, 1, 130  # argparse leaves with 2 when the arguments are wrong
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,14 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 when all went well, 1 when anything failed, 2 for wrong arguments, 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.WARNING, format="%(levelname)s: %(message)s"
     )
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid text
     try:
-        code = _run(options)
+        code = _COMMANDS[options.command](options)
         sys.stdout.flush()
     except ParakeetError as error:
         print(f"parakeet-asr: {error}", file=sys.stderr)
@@ -45,13 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(options: argparse.Namespace) -> int:
-    # Imported when needed: `--help` and `--version` answer at once.
-    if options.command == "features":
-        from parakeet_asr.cli.features import write_features
+# Each imports what it needs: `devices` loads no model, and nobody waits for another command's libraries.
 
-        write_features(options.file, options.out, options.recipe, options.mels, options.normalize)
-        return OK
+
+def _transcribe(options: argparse.Namespace) -> int:
     from parakeet_asr.cli.transcribe import Request, transcribe_files
 
     request = Request(
@@ -65,68 +63,66 @@ def _run(options: argparse.Namespace) -> int:
     return FAILED if transcribe_files(request) else OK
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="parakeet-asr",
-        description="Speech recognition with NVIDIA Parakeet models, without a network.",
-        epilog="Exit code: 0 all done, 1 something failed, 2 wrong arguments, 130 interrupted.",
-    )
-    parser.add_argument("--version", action="version", version=f"parakeet-asr {__version__}")
-    parser.add_argument("--verbose", action="store_true", help="log details and tracebacks to stderr")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_transcribe(commands)
-    _add_features(commands)
-    return parser
+def _features(options: argparse.Namespace) -> int:
+    from parakeet_asr.cli.features import write_features
+
+    write_features(options.file, options.out, options.recipe, options.mels, options.normalize)
+    return OK
 
 
-def _add_transcribe(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "transcribe",
-        help="audio files to text, JSON or subtitles",
-        description="Recognize audio files of any length, sample rate and channel count: wav, flac, ogg, "
-        "opus and mp3, and whatever ffmpeg decodes where it is installed. A file that fails is named on "
-        "stderr; the others are done all the same.",
-        epilog="JSON is one object per file and line: audio, duration_s, text, tokens, words (text, start_s, "
-        "end_s, confidence) and rtfx, the seconds of audio per second of work.",
+def _stream(options: argparse.Namespace) -> int:
+    from parakeet_asr.cli.stream import StreamRequest, stream
+
+    stream(
+        StreamRequest(
+            file=options.file,
+            model=options.model,
+            engine=options.engine,
+            threads=options.threads,
+            realtime=options.realtime,
+            block_s=options.block_s,
+            options=_session_options(options),
+        )
     )
-    command.add_argument("files", metavar="FILE", nargs="+", type=Path, help="audio file")
-    command.add_argument(
-        "--model", default="demo", metavar="DIR", help="model directory, or the name of one (default: demo)"
-    )
-    command.add_argument("--format", choices=FORMATS, default="text", help="default: text")
-    command.add_argument(
-        "--output",
-        metavar="DIR",
-        type=Path,
-        help="write a file per input there, named like it (made if missing; a second input of the same "
-        "name gets -2, and so on); otherwise everything goes to stdout",
-    )
-    command.add_argument("--threads", metavar="N", type=_positive, help="CPU threads (default: all cores)")
-    command.add_argument("--engine", choices=("ort",), default="ort", help="default: ort (ONNX Runtime)")
+    return OK
 
 
-def _add_features(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "features",
-        help="an audio file to log-mel features",
-        description="Compute the features that a model reads, for comparing with other implementations.",
+def _listen(options: argparse.Namespace) -> int:
+    from parakeet_asr.cli.listen import ListenRequest, listen
+
+    listen(
+        ListenRequest(
+            device=options.device,
+            model=options.model,
+            engine=options.engine,
+            threads=options.threads,
+            options=_session_options(options),
+        )
     )
-    command.add_argument("file", metavar="FILE", type=Path, help="audio file")
-    command.add_argument(
-        "--recipe", choices=("nemo", "rust"), required=True, help="NeMo's, or that of trt-asr-engine"
-    )
-    command.add_argument("--normalize", action="store_true", help="zero mean, unit deviation for every band")
-    command.add_argument("--mels", metavar="N", type=_positive, default=128, help="bands (default: 128)")
-    command.add_argument(
-        "--out", metavar="X.npy", type=Path, required=True, help="NumPy file, [frames, mels] float32"
-    )
+    return OK
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {number}")
-    return number
+def _devices(_: argparse.Namespace) -> int:
+    from parakeet_asr.cli.listen import print_devices
+
+    print_devices()
+    return OK
+
+
+def _session_options(options: argparse.Namespace) -> SessionOptions:
+    from parakeet_asr.core.session import SessionOptions
+
+    given = {name: value for name in SESSION_OPTIONS if (value := getattr(options, name)) is not None}
+    return SessionOptions(**given)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "transcribe": _transcribe,
+    "stream": _stream,
+    "listen": _listen,
+    "devices": _devices,
+    "features": _features,
+}
 
 
 if __name__ == "__main__":
