@@ -7,10 +7,11 @@ import numpy as np
 from parakeet_asr.core.log_mel import BLOCK_FRAMES, RECIPES, LogMel, Precision
 from parakeet_asr.core.model_spec import FeatureSpec
 from parakeet_asr.core.sound import as_signal, silence_nonsense
-from parakeet_asr.core.spectrum import HOP_SAMPLES, frames_of, samples_of
+from parakeet_asr.core.spectrum import HOP_SAMPLES, frames_of, samples_of, tile_samples_of
 from parakeet_asr.records import FloatArray
 
-_BLOCK_SAMPLES = BLOCK_FRAMES * HOP_SAMPLES
+_PIECE_SAMPLES = (BLOCK_FRAMES - 1) * HOP_SAMPLES  # one frame less: the end of the signal may add one
+_BUFFER_SAMPLES = tile_samples_of(BLOCK_FRAMES) + HOP_SAMPLES
 
 
 class FeatureStream:
@@ -28,7 +29,7 @@ class FeatureStream:
         """Compute the recipe and mel count of ``spec``; its normalisation needs the whole signal."""
         self._recipe = RECIPES[spec.recipe]
         self._kernel = LogMel(self._recipe, spec.mels, precision)
-        self._buffer = np.zeros(_BLOCK_SAMPLES + samples_of(1), np.float32)
+        self._buffer = np.zeros(_BUFFER_SAMPLES, np.float32)
         self.mels = spec.mels
         self.reset()
 
@@ -70,28 +71,37 @@ class FeatureStream:
 
     def flush(self) -> FloatArray:
         """The frames [mels, n] that reach past the end of the signal, with zeros there; then reset."""
-        out = np.empty((self.mels, self._recipe.frame_count(self._received) - self._emitted), np.float32)
-        self.flush_into(out)
+        out = np.empty((self.mels, self._frames_to_come()), np.float32)
+        self._finish(out)
         return out
 
     def push_into(self, samples: FloatArray, out: FloatArray) -> int:
         """Like :meth:`push`, into the first columns of ``out``; returns how many."""
         first = self._emitted
-        for start in range(0, samples.size, _BLOCK_SAMPLES):
-            self._append(samples[start : start + _BLOCK_SAMPLES])
+        for start in range(0, samples.size, _PIECE_SAMPLES):
+            self._append(samples[start : start + _PIECE_SAMPLES])
             self._emit(frames_of(self._held), out[:, self._emitted - first :])
         return self._emitted - first
 
-    def flush_into(self, out: FloatArray) -> int:
-        """Like :meth:`flush`, into the first columns of ``out``; returns how many."""
-        count = self._recipe.frame_count(self._received) - self._emitted
-        if count > 0:
-            needed = samples_of(count)
-            self._buffer[self._held : needed] = 0.0
-            self._held = max(self._held, needed)
-            self._emit(count, out)
+    def whole_into(self, samples: FloatArray, out: FloatArray) -> None:
+        """Fill ``out`` [mels, frames] with a whole signal; quicker than pushing and flushing."""
         self.reset()
-        return count
+        body = max(0, samples.size - 1) // _PIECE_SAMPLES * _PIECE_SAMPLES
+        done = self.push_into(samples[:body], out)
+        if body < samples.size:
+            self._append(samples[body:])
+        self._finish(out[:, done:])
+
+    def _frames_to_come(self) -> int:
+        return self._recipe.frame_count(self._received) - self._emitted
+
+    def _finish(self, out: FloatArray) -> None:
+        """Emit what is left, with silence behind the signal."""
+        count = self._frames_to_come()
+        self._buffer[self._held : samples_of(count)] = 0.0
+        self._held = max(self._held, samples_of(count))
+        self._emit(count, out)
+        self.reset()
 
     def _append(self, samples: FloatArray) -> None:
         """Pre-emphasise behind what the buffer holds."""
@@ -112,7 +122,7 @@ class FeatureStream:
     def _emit(self, count: int, out: FloatArray) -> None:
         if count == 0:
             return
-        self._kernel.compute(self._buffer[: samples_of(count)], out[:, :count])
+        self._kernel.compute(self._buffer, out[:, :count])
         used = count * HOP_SAMPLES
         self._held = max(0, self._held - used)
         self._buffer[: self._held] = self._buffer[used : used + self._held].copy()

@@ -43,10 +43,8 @@ class FeatureExtractor:
             AudioFormatError: not a vector of floating-point numbers.
         """
         signal = as_signal(samples)
-        self._stream.reset()
         out = np.empty((self.spec.mels, self.frame_count(signal.size)), np.float32)
-        done = self._stream.push_into(signal, out)
-        self._stream.flush_into(out[:, done:])
+        self._stream.whole_into(signal, out)
         return out
 
     def extract(self, samples: FloatArray) -> FloatArray:

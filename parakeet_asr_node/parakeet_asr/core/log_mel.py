@@ -100,13 +100,14 @@ class LogMel:
         self._energy = np.empty((mels, BLOCK_FRAMES), dtype)
 
     def compute(self, samples: FloatArray, out: FloatArray) -> None:
-        """Fill ``out`` [mels, n] from ``samples`` [(n-1)*160 + 400], 1 <= n <= BLOCK_FRAMES."""
-        power = self._spectrum(samples)
+        """Fill ``out`` [mels, n] from ``samples`` [at least tile_samples_of(n)], 1 <= n <= BLOCK_FRAMES."""
+        count = out.shape[1]
+        power = self._spectrum(samples, count)
         energy = self._energy[:, : power.shape[1]]
         for band in self._bands:
             np.matmul(band.weights, power[band.bins], out=energy[band.mels])
         np.add(energy, self._floor, out=energy)
-        np.log(energy[:, : out.shape[1]], out=out)
+        np.log(energy[:, :count], out=out)
 
 
 def _bands(filterbank: AnyFloatArray) -> list[_Band]:

@@ -59,6 +59,11 @@ def frames_of(samples: int) -> int:
     return max(0, (samples - WINDOW_SAMPLES) // HOP_SAMPLES + 1)
 
 
+def tile_samples_of(frames: int) -> int:
+    """Samples that :class:`PowerSpectrum` reads for so many frames."""
+    return (_whole_tiles(frames) + _HOPS_PER_FRAME - 1) * HOP_SAMPLES
+
+
 class PowerSpectrum:
     """Computes up to ``block_frames`` (a multiple of TILE_FRAMES) spectra at a time in its own buffers."""
 
@@ -71,7 +76,6 @@ class PowerSpectrum:
         def buffer(*shape: int) -> AnyFloatArray:
             return np.zeros(shape, dtype)
 
-        self._signal = buffer(columns, HOP_SAMPLES)
         self._hops = buffer(HOP_SAMPLES, columns)
         self._frames = buffer(WINDOW_SAMPLES, block_frames)
         self._halves = buffer(2, _HALF, block_frames)  # even, odd
@@ -82,27 +86,28 @@ class PowerSpectrum:
         self._high = buffer(2, _HALF_BINS + 1, block_frames)
         self._power = buffer(BINS, block_frames)
 
-    def __call__(self, samples: FloatArray) -> AnyFloatArray:
+    def __call__(self, samples: FloatArray, count: int) -> AnyFloatArray:
         """Power spectra of the frames at 0, 160, 320 ... of ``samples``.
 
         Args:
-            samples: [samples_of(n)] float32, 1 <= n <= block_frames.
+            samples: at least [tile_samples_of(count)] float32, contiguous; behind samples_of(count) any
+                finite numbers will do.
+            count: frames wanted, 1 <= count <= block_frames.
 
         Returns:
-            [BINS, m] with n rounded up to whole tiles as m, valid until the next call; what is
-            in the columns from n on has no meaning.
+            [BINS, n], where n is ``count`` rounded up to whole tiles, valid until the next call; the
+            columns from ``count`` on have no meaning.
         """
-        width = -(-frames_of(samples.size) // TILE_FRAMES) * TILE_FRAMES
+        width = _whole_tiles(count)
         self._split(self._windowed(samples, width), width)
         self._transform(width)
         return self._power_of(width)
 
     def _windowed(self, samples: FloatArray, width: int) -> AnyFloatArray:
         """Frames under the window: [WINDOW_SAMPLES, width]; sample n of a frame is row n."""
-        self._signal.reshape(-1)[: samples.size] = samples
         columns = width + _HOPS_PER_FRAME - 1
         hops, frames = self._hops[:, :columns], self._frames[:, :width]
-        np.copyto(hops, self._signal[:columns].T)
+        np.copyto(hops, samples[: columns * HOP_SAMPLES].reshape(columns, HOP_SAMPLES).T)
         for hop in range(_HOPS_PER_FRAME):
             rows = slice(hop * HOP_SAMPLES, min((hop + 1) * HOP_SAMPLES, WINDOW_SAMPLES))
             height = rows.stop - rows.start
@@ -145,6 +150,10 @@ class PowerSpectrum:
         np.add(low[0], low[1], out=power[: _HALF_BINS + 1])
         np.add(high[0, :-1], high[1, :-1], out=power[:_HALF_BINS:-1])
         return power
+
+
+def _whole_tiles(frames: int) -> int:
+    return -(-frames // TILE_FRAMES) * TILE_FRAMES
 
 
 def _transforms() -> tuple[AnyFloatArray, AnyFloatArray]:
