@@ -45,7 +45,9 @@ class Model:
         return f"{self.spec.name} on {self.recognizer.engine.description}"
 
     @overload
-    def transcribe(self, audio: AudioInput, *, on_progress: Progress | None = None) -> Transcription: ...
+    def transcribe(  # type: ignore[overload-overlap]  # a str is a Sequence, too, but it means a path
+        self, audio: AudioInput, *, on_progress: Progress | None = None
+    ) -> Transcription: ...
 
     @overload
     def transcribe(
@@ -96,7 +98,9 @@ class Model:
         if isinstance(audio, np.ndarray):
             samples = _checked(audio)
             blocks = (samples[i : i + SAMPLE_RATE_HZ] for i in range(0, len(samples), SAMPLE_RATE_HZ))
-            return _last(recognize_stream(self.recognizer, blocks), len(samples) / SAMPLE_RATE_HZ, on_progress)
+            return _last(
+                recognize_stream(self.recognizer, blocks), len(samples) / SAMPLE_RATE_HZ, on_progress
+            )
         from parakeet_asr.sources.audio_file import open_audio
 
         with open_audio(audio) as stream:
@@ -177,7 +181,9 @@ def _checked(samples: FloatArray) -> FloatArray:
     return np.ascontiguousarray(samples, np.float32)
 
 
-def _last(results: Iterator[Transcription], total_s: float | None, on_progress: Progress | None) -> Transcription:
+def _last(
+    results: Iterator[Transcription], total_s: float | None, on_progress: Progress | None
+) -> Transcription:
     for result in results:
         if on_progress is not None:
             on_progress(result.duration_s, total_s)

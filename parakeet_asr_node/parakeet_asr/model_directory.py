@@ -66,7 +66,9 @@ def read_model_directory(directory: Path, *, verify: bool = True) -> ModelSpec:
     except FileNotFoundError as error:
         raise ModelNotFoundError(f"{path} does not exist; a model directory holds a {MODEL_FILE}") from error
     except (OSError, ValueError) as error:
-        raise ModelContractError(f"{path}: expected a JSON object, found {error}; export the model again") from error
+        raise ModelContractError(
+            f"{path}: expected a JSON object, found {error}; export the model again"
+        ) from error
     spec = parse_model_spec(data)
     for name, expected in spec.files.items():
         _check_file(directory / name, expected, verify)

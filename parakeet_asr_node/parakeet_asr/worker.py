@@ -100,9 +100,11 @@ class Worker:
         """Queue a chunk and wait until it fits: for sources that can wait, such as files."""
         with self._changed:
             self._changed.wait_for(
-                lambda: not self._queued
-                or self._stopping
-                or self._queued + len(chunk.samples) <= self._capacity_samples
+                lambda: (
+                    not self._queued
+                    or self._stopping
+                    or self._queued + len(chunk.samples) <= self._capacity_samples
+                )
             )
             self._put(chunk)
 

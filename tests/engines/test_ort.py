@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from parakeet_asr.core.decoding import initial_state
 from parakeet_asr.core.engine import EncoderOutput, PredictorState
 from parakeet_asr.errors import ConfigurationError, EngineError, ModelContractError, ModelIntegrityError
@@ -17,7 +18,15 @@ from parakeet_asr.loader import Model, load_model
 from parakeet_asr.model_directory import read_model_directory, resolve_model, sha256_of
 
 DEMO = resolve_model("demo")
-NAMES = ("model.json", "encoder.onnx", "decoder_step.onnx", "predictor.onnx", "joint.onnx", "tokenizer.model", "README.md")
+NAMES = (
+    "model.json",
+    "encoder.onnx",
+    "decoder_step.onnx",
+    "predictor.onnx",
+    "joint.onnx",
+    "tokenizer.model",
+    "README.md",
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +75,18 @@ def test_the_step_is_a_pure_function(model: Model) -> None:
 
 
 def test_nothing_in_nothing_out(model: Model) -> None:
-    empty = EncoderOutput(np.zeros((1, 0, model.spec.decoder.joint_hidden), np.float32), np.zeros(1, np.int64))
+    empty = EncoderOutput(
+        np.zeros((1, 0, model.spec.decoder.joint_hidden), np.float32), np.zeros(1, np.int64)
+    )
     (decoded,) = model.recognizer.decode(empty)
     assert decoded.tokens == ()
     assert model.transcribe(np.zeros(0, np.float32)).text == ""
     assert model.transcribe([]) == []
 
 
-@pytest.mark.parametrize("signal", [np.zeros(16_000), np.full(16_000, np.nan), np.full(16_000, np.inf), np.ones(16_000)])
+@pytest.mark.parametrize(
+    "signal", [np.zeros(16_000), np.full(16_000, np.nan), np.full(16_000, np.inf), np.ones(16_000)]
+)
 def test_senseless_input_is_survived(model: Model, signal: np.ndarray[Any, Any]) -> None:
     heard = model.transcribe(signal.astype(np.float32))
     assert heard.duration_s == 1.0
@@ -94,7 +107,9 @@ def test_a_renamed_tensor_is_refused_naming_both(copy: Path) -> None:
         inputs["label"] = inputs.pop("token")
 
     edit(copy, renamed)
-    with pytest.raises(ModelContractError, match=r"inputs are (.|\n)*token(.|\n)*model.json says(.|\n)*label"):
+    with pytest.raises(
+        ModelContractError, match=r"inputs are (.|\n)*token(.|\n)*model.json says(.|\n)*label"
+    ):
         load_model(copy)
 
 

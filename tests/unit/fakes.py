@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+
 from parakeet_asr.core.engine import EncoderOutput, PredictorState, StepOutput
 from parakeet_asr.core.model_spec import (
     DecoderSpec,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes import PieceTokenizer, ScriptedEngine, quiet, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fakes import PieceTokenizer, ScriptedEngine, quiet, tone
 from parakeet_asr.core.buffered import BufferedStream, WindowOptions
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.errors import ConfigurationError
@@ -17,7 +18,10 @@ STEP = 1280
 
 def speech(seconds: float, seed: int = 0) -> FloatArray:
     rng = np.random.default_rng(seed)
-    parts = [np.concatenate([tone(0.3, float(rng.uniform(0.05, 0.9))), quiet(0.2)]) for _ in range(int(seconds / 0.5) + 1)]
+    parts = [
+        np.concatenate([tone(0.3, float(rng.uniform(0.05, 0.9))), quiet(0.2)])
+        for _ in range(int(seconds / 0.5) + 1)
+    ]
     return np.concatenate(parts)[: round(seconds * 16_000)]
 
 
@@ -95,7 +99,9 @@ def test_commits_only_grow() -> None:
         before = target.committed
 
 
-@pytest.mark.parametrize("bad", [WindowOptions(chunk_s=0.05), WindowOptions(left_s=-1.0), WindowOptions(right_s=-0.1)])
+@pytest.mark.parametrize(
+    "bad", [WindowOptions(chunk_s=0.05), WindowOptions(left_s=-1.0), WindowOptions(right_s=-0.1)]
+)
 def test_impossible_windows_are_refused(bad: WindowOptions) -> None:
     with pytest.raises(ConfigurationError, match="chunk_s of 0.08 s or more"):
         stream(quiet(1.0), bad)

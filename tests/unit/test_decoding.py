@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
-from fakes import BLANK, DURATIONS, PIECES, ScriptedEngine
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fakes import BLANK, DURATIONS, PIECES, ScriptedEngine
 from parakeet_asr.core.decoding import GreedyDecoder, initial_state, max_probability_confidence
 from parakeet_asr.core.engine import EncoderOutput
 
@@ -22,7 +25,9 @@ def encoded(script: list[list[tuple[int, int, int]]]) -> EncoderOutput:
     return EncoderOutput(projected, np.array([len(s) for s in script], np.int64))
 
 
-def plain_decode(script: list[tuple[int, int, int]], kind: str, max_symbols: int = 3) -> list[tuple[int, int, int]]:
+def plain_decode(
+    script: list[tuple[int, int, int]], kind: str, max_symbols: int = 3
+) -> list[tuple[int, int, int]]:
     """The loop as it is written down in the literature, without window, batch or state."""
     out: list[tuple[int, int, int]] = []
     t = symbols = 0
@@ -51,19 +56,23 @@ def flat(tokens: object) -> list[tuple[int, int, int]]:
 
 @pytest.mark.parametrize("kind", ["tdt", "rnnt"])
 @given(script=scripts, window=st.integers(1, 9))
-def test_batch_and_window_change_nothing(kind: str, script: list[list[tuple[int, int, int]]], window: int) -> None:
+def test_batch_and_window_change_nothing(
+    kind: str, script: list[list[tuple[int, int, int]]], window: int
+) -> None:
     decoded = GreedyDecoder(ScriptedEngine(kind), window).decode(encoded(script))
     assert [flat(d.tokens) for d in decoded] == [plain_decode(s, kind) for s in script]
 
 
 @pytest.mark.parametrize("kind", ["tdt", "rnnt"])
 @given(script=st.lists(steps, max_size=40), cuts=st.lists(st.integers(0, 40), max_size=5))
-def test_carried_state_equals_one_pass(kind: str, script: list[tuple[int, int, int]], cuts: list[int]) -> None:
+def test_carried_state_equals_one_pass(
+    kind: str, script: list[tuple[int, int, int]], cuts: list[int]
+) -> None:
     decoder = GreedyDecoder(ScriptedEngine(kind))
     state = initial_state(decoder._spec)
     heard = []
     bounds = [0, *sorted(min(c, len(script)) for c in cuts), len(script)]
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in itertools.pairwise(bounds):
         (decoded,) = decoder.decode(encoded([script[begin:end]]), [state])
         state = decoded.state
         heard += flat(decoded.tokens)

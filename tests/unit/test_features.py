@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from parakeet_asr.core.features import FeatureExtractor, normalize_per_feature
 from parakeet_asr.core.log_mel import RECIPES
 from parakeet_asr.core.model_spec import FeatureSpec

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from parakeet_asr.core.feature_stream import FeatureStream
 from parakeet_asr.core.features import FeatureExtractor
 from parakeet_asr.core.log_mel import BLOCK_FRAMES, RECIPES

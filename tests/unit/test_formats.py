@@ -6,6 +6,7 @@ import json
 from itertools import pairwise
 
 import pytest
+
 from parakeet_asr.cli.captions import split_cues, to_srt, to_vtt
 from parakeet_asr.cli.formats import render
 from parakeet_asr.records import Token, Transcription, Word

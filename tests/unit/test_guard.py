@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-
-
 import numpy as np
 import pytest
+
 from fakes import BLANK, PIECES, LoudnessDetector, PieceTokenizer, ScriptedEngine, quiet, tone
 from parakeet_asr.core.engine import PredictorState, StepOutput
 from parakeet_asr.core.guard import BlankGuard, GuardOptions, Hole, holes, whole_words_inside
@@ -78,13 +77,16 @@ def test_an_utterance_that_came_out_empty_is_decoded_again() -> None:
             return output
 
     result, guard = heard(DeafToTheFirst(), np.concatenate([quiet(0.5), tone(0.6), quiet(0.5)]))
-    assert result.recovered and result.text
+    assert result.recovered
+    assert result.text
     assert result.words[0].start_s == pytest.approx(0.5, abs=0.1)
     assert guard.filled == 1
 
 
 def test_nothing_comes_out_of_noise_and_nothing_is_claimed() -> None:
-    result, guard = heard(ScriptedEngine(), (0.001 * np.random.default_rng(0).standard_normal(48_000)).astype(np.float32))
+    result, guard = heard(
+        ScriptedEngine(), (0.001 * np.random.default_rng(0).standard_normal(48_000)).astype(np.float32)
+    )
     assert not result.recovered
     assert (result.text, guard.suspicious) == ("", 0)
 
@@ -113,7 +115,8 @@ def test_long_recordings_are_guarded_piece_by_piece() -> None:
     sizes = LongformOptions(single_pass_s=4.0, piece_s=3.5, search_s=1.0, context_s=0.8)
     *_, result = recognize_stream(recognizer(BlankTrapEngine(6)), [audio], sizes)
     *_, plain = recognize_stream(Recognizer(BlankTrapEngine(6), PieceTokenizer()), [audio], sizes)
-    assert result.recovered and not plain.recovered
+    assert result.recovered
+    assert not plain.recovered
     assert len(plain.tokens) == 6
     last_s = result.tokens[-1].start_step * 0.08
     assert last_s > 10.0
@@ -131,16 +134,21 @@ def test_holes_lie_before_between_and_behind() -> None:
         Hole(26 * STEP, 60 * STEP),
         Hole(61 * STEP, 100 * STEP),
     ]
-    assert list(holes(tokens, 10, 70 * STEP, STEP, 1.0))[0] == Hole(16 * STEP, 50 * STEP)
+    assert next(iter(holes(tokens, 10, 70 * STEP, STEP, 1.0))) == Hole(16 * STEP, 50 * STEP)
     assert list(holes([], 0, 1000, STEP, 1.0)) == [Hole(0, 1000)]
     assert list(holes([token(0, 4), token(4, 4)], 0, 8 * STEP, STEP, 1.0)) == []
 
 
 def test_only_whole_words_are_believed() -> None:
     one, ty = PIECES.index("\u2581one"), PIECES.index("ty")
-    tokens = [token(0, 1, one), token(4, 1, ty), token(6, 1, one), token(8, 1, ty), token(12, 1, one), token(15, 1, ty)]
+    tokens = [
+        token(0, 1, one),
+        token(4, 1, ty),
+        token(6, 1, one),
+        token(8, 1, ty),
+        token(12, 1, one),
+        token(15, 1, ty),
+    ]
     assert [t.start_step for t in whole_words_inside(tokens, 2, 14, PIECES)] == [6, 8]
     assert [t.start_step for t in whole_words_inside(tokens, 0, 99, PIECES)] == [0, 4, 6, 8, 12, 15]
     assert whole_words_inside(tokens, 4, 5, PIECES) == []
-
-

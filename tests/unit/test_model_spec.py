@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from fakes import model_spec
 from parakeet_asr.core.model_spec import FileSpec, TensorSpec, parse_model_spec
 from parakeet_asr.errors import ModelContractError, ModelIntegrityError, ModelNotFoundError
@@ -83,7 +84,9 @@ def test_files_are_checked(tmp_path: Path) -> None:
         sha256_of(tmp_path / "encoder.onnx"), len("encoder.onnx")
     )
     (tmp_path / "encoder.onnx").write_bytes(b"encoder.OnnX")
-    with pytest.raises(ModelIntegrityError, match=r"encoder.onnx was altered: its sha256 is \w+, model.json says"):
+    with pytest.raises(
+        ModelIntegrityError, match=r"encoder.onnx was altered: its sha256 is \w+, model.json says"
+    ):
         read_model_directory(tmp_path)
     read_model_directory(tmp_path, verify=False)
     (tmp_path / "encoder.onnx").write_bytes(b"short")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
-from fakes import PieceTokenizer, ScriptedEngine, quiet, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fakes import PieceTokenizer, ScriptedEngine, quiet, tone
 from parakeet_asr.core.longform import LongformOptions, recognize_stream
 from parakeet_asr.core.recognizer import BatchOptions, Recognizer
 from parakeet_asr.records import FloatArray, Transcription
@@ -21,7 +24,10 @@ def recognizer(batching: BatchOptions | None = None) -> Recognizer:
 def speech(seconds: float, seed: int = 0) -> FloatArray:
     """Bursts of tone of changing loudness with pauses between."""
     rng = np.random.default_rng(seed)
-    parts = [np.concatenate([tone(0.4, float(rng.uniform(0.05, 0.9))), quiet(0.24)]) for _ in range(int(seconds / 0.64))]
+    parts = [
+        np.concatenate([tone(0.4, float(rng.uniform(0.05, 0.9))), quiet(0.24)])
+        for _ in range(int(seconds / 0.64))
+    ]
     return np.concatenate(parts)
 
 
@@ -60,7 +66,9 @@ def test_short_recordings_take_one_pass() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(seconds=st.floats(4.5, 20.0), seed=st.integers(0, 9), blocks=st.lists(st.integers(1, 50_000), max_size=6))
+@given(
+    seconds=st.floats(4.5, 20.0), seed=st.integers(0, 9), blocks=st.lists(st.integers(1, 50_000), max_size=6)
+)
 def test_long_recordings_lose_and_double_nothing(seconds: float, seed: int, blocks: list[int]) -> None:
     """With an engine whose steps depend on their own audio only, pieces must equal one pass."""
     audio = speech(seconds, seed)
@@ -80,4 +88,4 @@ def test_memory_is_bounded_by_the_windows() -> None:
 
 def test_words_do_not_overlap_across_seams() -> None:
     words = last(speech(18.0, 3), []).words
-    assert all(a.end_s <= b.start_s + 1e-9 for a, b in zip(words, words[1:], strict=False))
+    assert all(a.end_s <= b.start_s + 1e-9 for a, b in itertools.pairwise(words))

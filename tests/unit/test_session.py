@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes import LoudnessDetector, PieceTokenizer, ScriptedEngine, quiet, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fakes import LoudnessDetector, PieceTokenizer, ScriptedEngine, quiet, tone
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.session import SessionOptions, SpeechSession
 from parakeet_asr.errors import ConfigurationError
@@ -17,10 +18,14 @@ SPEECH = np.concatenate([quiet(1.0), tone(1.5), quiet(1.2), tone(0.8, 0.1), quie
 
 
 def session(**options: float) -> SpeechSession:
-    return SpeechSession(Recognizer(ScriptedEngine(), PieceTokenizer()), LoudnessDetector(), SessionOptions(**options))
+    return SpeechSession(
+        Recognizer(ScriptedEngine(), PieceTokenizer()), LoudnessDetector(), SessionOptions(**options)
+    )
 
 
-def play(target: SpeechSession, samples: FloatArray, sizes: list[int], start_ns: int = START_NS) -> list[Event]:
+def play(
+    target: SpeechSession, samples: FloatArray, sizes: list[int], start_ns: int = START_NS
+) -> list[Event]:
     events, position, turn = [], 0, 0
     while position < len(samples):
         piece = samples[position : position + sizes[turn % len(sizes)]]
@@ -107,10 +112,13 @@ def test_a_small_gap_is_marked_and_moves_no_time() -> None:
 
 def test_a_long_gap_ends_the_utterance() -> None:
     target = session()
-    events = target.push(AudioChunk(tone(1.0), START_NS)) + target.push(AudioChunk(tone(1.0), START_NS + 60_000_000_000))
+    events = target.push(AudioChunk(tone(1.0), START_NS)) + target.push(
+        AudioChunk(tone(1.0), START_NS + 60_000_000_000)
+    )
     events += target.finish(EndReason.STREAM)
     first, second = finals(events)
-    assert first.audio_gap and first.end_reason is EndReason.FORCED
+    assert first.audio_gap
+    assert first.end_reason is EndReason.FORCED
     assert second.start_ns == START_NS + 60_000_000_000
     assert not second.audio_gap
 

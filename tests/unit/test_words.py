@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from parakeet_asr.core.tokenizer import pieces_to_text
 from parakeet_asr.core.words import build_words, join_words
 from parakeet_asr.records import Token
@@ -11,7 +12,13 @@ PIECES = ("<unk>", "\u2581go", "\u2581to", "\u2581", "K", "it", ",", "<0xC3>", "
 
 
 def test_words_take_times_of_their_tokens() -> None:
-    tokens = [Token(1, 0, 2, 0.9), Token(2, 3, 1, 0.8), Token(3, 5, 1, 0.5), Token(4, 6, 1, 0.7), Token(5, 7, 4, 0.6)]
+    tokens = [
+        Token(1, 0, 2, 0.9),
+        Token(2, 3, 1, 0.8),
+        Token(3, 5, 1, 0.5),
+        Token(4, 6, 1, 0.7),
+        Token(5, 7, 4, 0.6),
+    ]
     go, to, kit = build_words(tokens, PIECES, 0.08)
     assert (go.text, to.text, kit.text) == ("go", "to", "Kit")
     assert (go.start_s, go.end_s) == pytest.approx((0.0, 0.16))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from fakes import LoudnessDetector, PieceTokenizer, ScriptedEngine, quiet, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fakes import LoudnessDetector, PieceTokenizer, ScriptedEngine, quiet, tone
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.session import SpeechSession
 from parakeet_asr.errors import EngineError, WorkerError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +116,7 @@ def _print(events: list[Event], samples: int, arrived_s: float) -> None:
             print(event_json(event, 0, samples / SAMPLE_RATE_HZ, latency_s), flush=True)
 
 
-def _blocks(request: StreamRequest) -> Iterator[FloatArray]:
+def _blocks(request: StreamRequest) -> Generator[FloatArray, None, None]:
     if request.file == STDIN:
         yield from _raw_blocks(sys.stdin.buffer, request.block_s)
         return

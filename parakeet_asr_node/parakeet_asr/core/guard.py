@@ -128,7 +128,7 @@ class BlankGuard:
 def holes(
     tokens: Sequence[Token], first_step: int, samples: int, step_samples: int, hole_s: float
 ) -> Iterator[Hole]:
-    """Stretches longer than ``hole_s`` about which no token speaks, also before the first and after the last."""
+    """Stretches longer than ``hole_s`` without a token, also before the first and after the last."""
     least = hole_s * SAMPLE_RATE_HZ if tokens else 0.0  # an audio without a token is suspicious at any length
     begins = [step_samples * (t.start_step - first_step) for t in tokens]
     lasts = [step_samples * max(1, t.duration_steps) for t in tokens]

@@ -42,7 +42,14 @@ class SessionOptions(EndpointOptions):
         for name in ("min_speech_s", "silence_s", "blank_s", "max_utterance_s", "gap_tolerance_s", "chunk_s"):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name}: expected more than 0, got {getattr(self, name)}")
-        for name in ("pre_roll_s", "post_roll_s", "partial_interval_s", "final_window_s", "left_s", "right_s"):
+        for name in (
+            "pre_roll_s",
+            "post_roll_s",
+            "partial_interval_s",
+            "final_window_s",
+            "left_s",
+            "right_s",
+        ):
             if not getattr(self, name) >= 0:
                 raise ConfigurationError(f"{name}: expected 0 or more, got {getattr(self, name)}")
         if not 0 < self.release < self.speech_threshold < 1:
@@ -52,7 +59,8 @@ class SessionOptions(EndpointOptions):
             )
         if self.max_utterance_s <= 2 * self.silence_s:
             raise ConfigurationError(
-                f"max_utterance_s ({self.max_utterance_s}) must be more than twice silence_s ({self.silence_s})"
+                f"max_utterance_s: expected more than twice silence_s ({self.silence_s}), "
+                f"got {self.max_utterance_s}"
             )
 
 

@@ -1,0 +1,1 @@
+"""What runs neural networks: one framework per file."""

@@ -13,6 +13,7 @@ from parakeet_asr.core.model_spec import GraphSpec, ModelSpec, TensorSpec
 from parakeet_asr.errors import EngineError, ModelContractError
 from parakeet_asr.records import FloatArray, IntArray
 
+_Feeds = dict[str, "np.ndarray[Any, Any]"]
 Device = Literal["cpu", "cuda"]
 
 _NUMPY_NAMES = {
@@ -54,13 +55,13 @@ class OrtEngine:
 
     def encode(self, features: FloatArray, lengths: IntArray) -> EncoderOutput:
         """See :class:`parakeet_asr.core.engine.Engine`."""
-        feeds = {"audio_signal": features, "length": lengths}
+        feeds: _Feeds = {"audio_signal": features, "length": lengths}
         projected, steps = _run(self._encoder, ["encoded_projected", "encoded_lengths"], feeds)
         return EncoderOutput(projected, steps)
 
     def step(self, projected: FloatArray, tokens: IntArray, state: PredictorState) -> StepOutput:
         """See :class:`parakeet_asr.core.engine.Engine`."""
-        feeds = {
+        feeds: _Feeds = {
             "encoded_projected": projected,
             "token": tokens,
             "hidden_in": state.hidden,
@@ -90,7 +91,9 @@ def _load(directory: Path, graph: GraphSpec, threads: int, device: str) -> onnxr
 
 def _check(path: Path, role: str, expected: dict[str, TensorSpec], nodes: list[Any]) -> None:
     found = {
-        node.name: TensorSpec(_NUMPY_NAMES.get(node.type, node.type), tuple(_dimension(d) for d in node.shape))
+        node.name: TensorSpec(
+            _NUMPY_NAMES.get(node.type, node.type), tuple(_dimension(d) for d in node.shape)
+        )
         for node in nodes
     }
     if set(found) != set(expected):
@@ -110,7 +113,7 @@ def _dimension(value: object) -> int | str:
     return value if isinstance(value, int) else str(value)
 
 
-def _run(session: Any, outputs: list[str], feeds: dict[str, np.ndarray[Any, Any]]) -> list[Any]:
+def _run(session: Any, outputs: list[str], feeds: _Feeds) -> list[Any]:
     if session is None:
         raise EngineError("this engine was closed; load the model again")
     try:

@@ -106,7 +106,8 @@ class MicrophoneSource:
             self._stream.start()
         except sounddevice.PortAudioError as error:
             raise AudioReadError(
-                f"microphone {self.name!r} cannot be opened at {rate_hz} Hz: {error}; is another program using it?"
+                f"microphone {self.name!r} cannot be opened at {rate_hz} Hz: {error}; "
+                "is another program using it?"
             ) from error
         self._thread = threading.Thread(
             target=self._deliver, args=(sink, channels, rate_hz), name="microphone", daemon=True
@@ -125,6 +126,7 @@ class MicrophoneSource:
 
     def _on_audio(self, data: Any, frames: int, times: Any, status: sounddevice.CallbackFlags) -> None:
         """Copy, on PortAudio's own thread."""
+        del frames
         age_s = max(0.0, times.currentTime - times.inputBufferAdcTime)
         self._captured.put((bytes(data), time.time_ns() - round(age_s * 1e9), bool(status.input_overflow)))
 
@@ -138,4 +140,3 @@ class MicrophoneSource:
             if len(samples):
                 sink.submit(AudioChunk(samples, stamp_ns, discontinuity=overflow))
         sink.finish(EndReason.STREAM)
-
