@@ -66,6 +66,16 @@ class AsrNode(LifecycleNode):
         self._outputs = Outputs(self)
         self._outputs.state(State.UNKNOWN, "no model is loaded")
 
+    @property
+    def model(self) -> Model | None:
+        """The model, from configure to cleanup."""
+        return self._model
+
+    @property
+    def source(self) -> AudioSource | None:
+        """Where sound comes from, from activate to deactivate."""
+        return None if self._listening is None else self._listening.source
+
     def autostart(self) -> None:
         """Configure and activate, when the parameter says so."""
         if (
@@ -254,6 +264,9 @@ def main(args: Sequence[str] | None = None) -> None:
         pass  # the usual end
     except ParakeetError as error:
         problem = error
+    except Exception:
+        if rclpy.ok():  # otherwise a transition was interrupted: rclpy cannot publish it any more
+            raise
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not cut the end short
         if node is not None:

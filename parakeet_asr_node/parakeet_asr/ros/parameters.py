@@ -82,6 +82,15 @@ PARAMETERS = (
               "sound kept after speech ends", "activate", "s", 0.0, 2.0),
     Parameter("partial.interval_s", _SESSION.partial_interval_s,
               "sound between partial transcripts; 0 = finals only", "activate", "s", 0.0, 10.0),
+    Parameter("window.left_s", _SESSION.left_s,
+              "context before the sound that is decoded", "activate", "s", 0.0, 60.0),
+    Parameter("window.chunk_s", _SESSION.chunk_s,
+              "sound whose words become stable at a time", "activate", "s", 0.08, 30.0),
+    Parameter("window.right_s", _SESSION.right_s,
+              "context behind the sound whose words become stable", "activate", "s", 0.0, 30.0),
+    Parameter("window.final_s", _SESSION.final_window_s,
+              "utterances up to this are decoded again as a whole for the final",
+              "activate", "s", 0.0, 120.0),
 )
 # fmt: on
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
@@ -96,6 +105,10 @@ _SESSION_PARAMETERS = {
     "pre_roll_s": "endpoint.pre_roll_s",
     "post_roll_s": "endpoint.post_roll_s",
     "partial_interval_s": "partial.interval_s",
+    "left_s": "window.left_s",
+    "chunk_s": "window.chunk_s",
+    "right_s": "window.right_s",
+    "final_window_s": "window.final_s",
 }
 
 

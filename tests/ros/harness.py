@@ -1,0 +1,189 @@
+"""A ROS graph of its own for every test, and conditions with deadlines instead of sleeps."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+REASON = "no ROS 2: source one, or use CPython 3.11 on x86_64 Linux, and run `make test` again"
+rclpy = pytest.importorskip("rclpy", reason=REASON)
+pytest.importorskip("parakeet_asr_msgs.msg", reason="parakeet_asr_msgs is not built: `make test` does that")
+
+from parakeet_asr_msgs.msg import AudioChunk, State, Transcript  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
+from std_msgs.msg import Bool, String  # noqa: E402
+
+from parakeet_asr.ros.node import AsrNode  # noqa: E402
+from parakeet_asr.sources.audio_file import read_audio  # noqa: E402
+from sample_list import Sample, read_samples  # noqa: E402
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+BEST_EFFORT = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+RELIABLE = QoSProfile(depth=50)
+TIMEOUT_S = 30.0
+SECOND = 1_000_000_000  # nanoseconds
+CAPTURED_NS = 1_000_000_000 * SECOND  # 2001-09-09: nothing that a clock could say by accident
+
+# Other graphs on this machine and in its network are none of a test's business.
+if os.environ.get("ROS_DISTRO") == "humble":
+    os.environ["ROS_LOCALHOST_ONLY"] = "1"
+else:
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+_domains = iter(random.sample(range(1, 102), 101))
+
+
+def next_domain() -> int:
+    """A ROS_DOMAIN_ID that no other test of this run has."""
+    return next(_domains)
+
+
+def sample(name: str) -> Sample:
+    """A sample utterance by the stem of its file."""
+    return next(s for s in read_samples() if s.path.stem == name)
+
+
+class Ears:
+    """Collects what a recognizer below ``/asr`` publishes."""
+
+    def __init__(self, node: Node) -> None:
+        self.finals: list[Transcript] = []
+        self.partials: list[Transcript] = []
+        self.texts: list[str] = []
+        self.activity: list[bool] = []
+        self.states: list[State] = []
+        node.create_subscription(Transcript, "/asr/final", self.finals.append, 10)
+        node.create_subscription(Transcript, "/asr/partial", self.partials.append, 10)
+        node.create_subscription(String, "/asr/text", lambda m: self.texts.append(m.data), 10)
+        node.create_subscription(Bool, "/asr/speech_activity", lambda m: self.activity.append(m.data), 10)
+        node.create_subscription(State, "/asr/state", self.states.append, LATCHED)
+
+    def state(self) -> int:
+        """The last state that was heard."""
+        return int(self.states[-1].state) if self.states else -1
+
+
+class Graph:
+    """Nodes in a domain of their own, spun by the test itself."""
+
+    def __init__(self) -> None:
+        self.domain_id = next_domain()
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=self.domain_id)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self._nodes: list[Node] = []
+
+    def node(self, name: str) -> Node:
+        """A plain node."""
+        return self.add(Node(name, context=self.context))
+
+    def recognizer(self, **parameters: Any) -> AsrNode:
+        """The node under test in namespace /asr; ``__`` in a name stands for a dot."""
+        overrides = [Parameter(name.replace("__", "."), value=value) for name, value in parameters.items()]
+        return self.add(AsrNode(context=self.context, namespace="/asr", parameter_overrides=overrides))
+
+    def add(self, node: Any) -> Any:
+        """Spin a node with the others and destroy it at the end."""
+        self.executor.add_node(node)
+        self._nodes.append(node)
+        return node
+
+    def spin_until(self, condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Handle events until the condition holds; fail when it does not in time."""
+        end_s = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < end_s, f"after {timeout_s} s still waiting for: {what}"
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def close(self) -> None:
+        """Destroy everything."""
+        for node in self._nodes:
+            node.close() if isinstance(node, AsrNode) else node.destroy_node()
+        self.executor.shutdown()
+        rclpy.shutdown(context=self.context)
+
+
+@pytest.fixture
+def graph() -> Iterator[Graph]:
+    """An empty graph."""
+    graph = Graph()
+    yield graph
+    graph.close()
+
+
+class Speaker:
+    """Publishes sound on /asr/audio."""
+
+    def __init__(self, graph: Graph, qos: QoSProfile = RELIABLE) -> None:
+        self._graph = graph
+        self._publisher = graph.node("speaker").create_publisher(AudioChunk, "/asr/audio", qos)
+        self.sequence = 0
+
+    def wait_for_listener(self) -> None:
+        """Until the recognizer subscribed."""
+        self._graph.spin_until(self._publisher.get_subscription_count, "a subscription of the audio topic")
+
+    def say(
+        self,
+        name: str,
+        stamp_ns: int = CAPTURED_NS,
+        *,
+        encoding: str = "S16LE",
+        channels: int = 1,
+        rate: int = 16_000,
+    ) -> int:
+        """Publish a sample and a second of silence after it; the stamp of what follows."""
+        sound = np.concatenate([read_audio(sample(name).path), np.zeros(16_000, np.float32)])
+        if rate != 16_000:
+            import soxr
+
+            sound = soxr.resample(sound, 16_000, rate)
+        size = rate // 10
+        for start in range(0, len(sound), size):
+            piece = np.repeat(sound[start : start + size, None], channels, axis=1)
+            self.send(encode(piece, encoding), stamp_ns + start * SECOND // rate, encoding, channels, rate)
+        return stamp_ns + len(sound) * SECOND // rate
+
+    def send(
+        self, data: bytes, stamp_ns: int, encoding: str = "S16LE", channels: int = 1, rate: int = 16_000
+    ) -> None:
+        """Publish one chunk."""
+        self.sequence += 1
+        message = AudioChunk(sample_rate=rate, channels=channels, encoding=encoding, sequence=self.sequence)
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, SECOND)
+        message.header.frame_id = "head_microphone"
+        message.data.frombytes(data)
+        self._publisher.publish(message)
+        self._graph.executor.spin_once(timeout_sec=0)
+
+
+def encode(samples: Any, encoding: str) -> bytes:
+    """-1..1 to PCM, written apart from the code under test."""
+    clipped = np.clip(samples, -1, 0.999)
+    if encoding == "U8":
+        return (clipped * 128 + 128).astype("u1").tobytes()
+    if encoding == "F32LE":
+        return clipped.astype("<f4").tobytes()
+    bits = {"S16LE": 16, "S32LE": 32}[encoding]
+    return (clipped.astype(np.float64) * 2 ** (bits - 1)).astype(f"<i{bits // 8}").tobytes()
+
+
+def start(node: AsrNode) -> None:
+    """Configure and activate."""
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+
+
+def nanoseconds(stamp: Any) -> int:
+    """A Time or Duration message."""
+    return int(stamp.sec) * SECOND + int(stamp.nanosec)

@@ -1,0 +1,78 @@
+"""The table of the node's parameters, config/asr.yaml and the README say the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parakeet_asr.core.session import SessionOptions
+from parakeet_asr.errors import ConfigurationError
+from parakeet_asr.ros.parameters import PARAMETERS, check, markdown, session_options
+
+DEFAULTS = {parameter.name: parameter.default for parameter in PARAMETERS}
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in tree.items():
+        values |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return values
+
+
+def test_the_configuration_file_has_every_parameter_with_its_default_and_type(root: Path) -> None:
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    (written,) = yaml.safe_load((root / "config/asr.yaml").read_text(encoding="utf-8")).values()
+    values = flat(written["ros__parameters"])
+    assert values == DEFAULTS
+    assert {name: type(value) for name, value in values.items()} == {
+        name: type(value) for name, value in DEFAULTS.items()
+    }
+
+
+def test_the_configuration_file_names_the_unit_of_every_number_that_has_one(root: Path) -> None:
+    lines = (root / "config/asr.yaml").read_text(encoding="utf-8").splitlines()
+    for parameter in (p for p in PARAMETERS if p.unit):
+        last = parameter.name.rsplit(".", 1)[-1]
+        rows = [line for line in lines if line.strip().startswith(f"{last}:")]
+        assert rows, last
+        assert f"# {parameter.unit}" in rows[0]
+
+
+def test_defaults_are_within_their_limits_and_fit_together() -> None:
+    check(DEFAULTS)
+    for parameter in PARAMETERS:
+        if parameter.minimum is not None and parameter.maximum is not None:
+            assert isinstance(parameter.default, int | float)
+            assert parameter.minimum <= parameter.default <= parameter.maximum
+
+
+def test_names_are_unique_and_carry_their_unit() -> None:
+    names = [parameter.name for parameter in PARAMETERS]
+    assert len(set(names)) == len(names)
+    assert all(p.name.endswith(f"_{p.unit}") for p in PARAMETERS if p.unit)
+
+
+def test_defaults_give_the_session_its_own_defaults() -> None:
+    assert session_options(DEFAULTS) == SessionOptions()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"device": "tpu"}, "device: expected cpu or cuda, got 'tpu'"),
+        ({"audio.source": "file"}, "audio.file: expected the path"),
+        ({"endpoint.max_utterance_s": 2.0, "endpoint.silence_s": 1.5}, "max_utterance_s"),
+    ],
+)
+def test_values_that_cannot_be_are_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        check({**DEFAULTS, **change})
+
+
+def test_the_readme_has_the_table(root: Path) -> None:
+    readme = root / "README.md"
+    if not readme.is_file():
+        pytest.skip("there is no README yet")
+    assert markdown() in readme.read_text(encoding="utf-8"), "paste: python -m parakeet_asr.ros.parameters"
