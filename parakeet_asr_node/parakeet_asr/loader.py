@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, overload
 
@@ -98,13 +99,17 @@ class Model:
         if isinstance(audio, np.ndarray):
             samples = _checked(audio)
             blocks = (samples[i : i + SAMPLE_RATE_HZ] for i in range(0, len(samples), SAMPLE_RATE_HZ))
-            return _last(
-                recognize_stream(self.recognizer, blocks), len(samples) / SAMPLE_RATE_HZ, on_progress
-            )
+            return self._recognize(blocks, len(samples) / SAMPLE_RATE_HZ, on_progress)
         from parakeet_asr.sources.audio_file import open_audio
 
         with open_audio(audio) as stream:
-            return _last(recognize_stream(self.recognizer, stream.blocks()), stream.duration_s, on_progress)
+            return self._recognize(stream.blocks(), stream.duration_s, on_progress)
+
+    def _recognize(
+        self, blocks: Iterable[FloatArray], total_s: float | None, on_progress: Progress | None
+    ) -> Transcription:
+        on_piece = None if on_progress is None else partial(_progress, on_progress, total_s)
+        return recognize_stream(self.recognizer, blocks, on_piece=on_piece)
 
     def _transcribe_all(
         self, audio: Sequence[AudioInput], on_progress: Progress | None
@@ -181,10 +186,5 @@ def _checked(samples: FloatArray) -> FloatArray:
     return np.ascontiguousarray(samples, np.float32)
 
 
-def _last(
-    results: Iterator[Transcription], total_s: float | None, on_progress: Progress | None
-) -> Transcription:
-    for result in results:
-        if on_progress is not None:
-            on_progress(result.duration_s, total_s)
-    return result
+def _progress(on_progress: Progress, total_s: float | None, done_s: float) -> None:
+    on_progress(done_s, total_s)

@@ -113,8 +113,8 @@ def test_complete_utterances_cost_nothing() -> None:
 def test_long_recordings_are_guarded_piece_by_piece() -> None:
     audio = np.concatenate([SENTENCE] * 5)
     sizes = LongformOptions(single_pass_s=4.0, piece_s=3.5, search_s=1.0, context_s=0.8)
-    *_, result = recognize_stream(recognizer(BlankTrapEngine(6)), [audio], sizes)
-    *_, plain = recognize_stream(Recognizer(BlankTrapEngine(6), PieceTokenizer()), [audio], sizes)
+    result = recognize_stream(recognizer(BlankTrapEngine(6)), [audio], sizes)
+    plain = recognize_stream(Recognizer(BlankTrapEngine(6), PieceTokenizer()), [audio], sizes)
     assert result.recovered
     assert not plain.recovered
     assert len(plain.tokens) == 6

@@ -7,7 +7,7 @@ the decoder's state carried from piece to piece. There is no text to stitch: eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,18 +43,21 @@ class _Piece:
 
 
 def recognize_stream(
-    recognizer: Recognizer, blocks: Iterable[FloatArray], options: LongformOptions | None = None
-) -> Iterator[Transcription]:
+    recognizer: Recognizer,
+    blocks: Iterable[FloatArray],
+    options: LongformOptions | None = None,
+    on_piece: Callable[[float], None] | None = None,
+) -> Transcription:
     """Recognize one recording that arrives in blocks.
 
     Args:
         recognizer: what recognizes.
         blocks: the recording's samples, [n] float32 at 16 kHz each, of any size.
         options: sizes of the windows.
+        on_piece: called with the seconds done after every piece.
 
-    Yields:
-        The transcription of everything so far after each piece; the last one is complete. Its token
-        and word times count from the recording's beginning.
+    Returns:
+        All of it; token and word times count from the recording's beginning.
     """
     sizes = options or LongformOptions()
     state = initial_state(recognizer.spec.decoder)
@@ -68,9 +71,9 @@ def recognize_stream(
         state = decoded.state
         tokens += filled
         samples += piece.samples
-        yield replace(recognizer.transcription(tuple(tokens), samples), recovered=recovered)
-    if not samples:
-        yield recognizer.transcription((), 0)
+        if on_piece is not None:
+            on_piece(samples / SAMPLE_RATE_HZ)
+    return replace(recognizer.transcription(tuple(tokens), samples), recovered=recovered)
 
 
 def _decode_piece(recognizer: Recognizer, piece: _Piece, state: DecoderState) -> Decoded:
