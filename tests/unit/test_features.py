@@ -24,7 +24,7 @@ CLEAN = ("speech", "noise", "silence", "short")  # the signals whose golden numb
 
 
 def extractor(
-    recipe: str, normalize: str = "none", mels: int = 128, precision: str = "single"
+    recipe: str, normalize: str = "none", mels: int = 128, precision: str = "auto"
 ) -> FeatureExtractor:
     return FeatureExtractor(FeatureSpec(recipe, mels, normalize), precision=precision)  # type: ignore[arg-type]
 

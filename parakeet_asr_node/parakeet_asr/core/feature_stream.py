@@ -25,7 +25,7 @@ class FeatureStream:
     Not thread safe; one signal at a time, :meth:`reset` begins the next one.
     """
 
-    def __init__(self, spec: FeatureSpec, *, precision: Precision = "single") -> None:
+    def __init__(self, spec: FeatureSpec, *, precision: Precision = "auto") -> None:
         """Compute the recipe and mel count of ``spec``; its normalisation needs the whole signal."""
         self._recipe = RECIPES[spec.recipe]
         self._kernel = LogMel(self._recipe, spec.mels, precision)

@@ -20,7 +20,7 @@ class FeatureExtractor:
     becomes of samples that are no numbers.
     """
 
-    def __init__(self, spec: FeatureSpec, *, precision: Precision = "single") -> None:
+    def __init__(self, spec: FeatureSpec, *, precision: Precision = "auto") -> None:
         """Compute what ``spec`` says."""
         self.spec = spec
         self._recipe = RECIPES[spec.recipe]

@@ -13,15 +13,23 @@ from typing import Literal
 import numpy as np
 
 from parakeet_asr.core.filterbank import htk_filterbank, slaney_filterbank
-from parakeet_asr.core.spectrum import HOP_SAMPLES, WINDOW_SAMPLES, AnyFloatArray, PowerSpectrum, frames_of
+from parakeet_asr.core.spectrum import (
+    HOP_SAMPLES,
+    WINDOW_SAMPLES,
+    AnyFloatArray,
+    PowerSpectrum,
+    blas_rounds_columns_alike,
+    frames_of,
+)
 from parakeet_asr.records import FloatArray
 
 BLOCK_FRAMES = 128  # 1.28 s: large enough for the BLAS, small enough for the second-level cache
 _BAND_MELS = 32
 
-Precision = Literal["single", "double"]
+Precision = Literal["auto", "single", "double"]
 """Of the arithmetic; what goes in and comes out is float32. Double is half as fast, and as near to the
-reference as the reference is to the truth."""
+reference as the reference is to the truth. ``auto`` is single where a frame then does not depend on how
+the signal was split, and double elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +99,10 @@ class _Band:
 class LogMel:
     """Log-mel energies of up to BLOCK_FRAMES frames at a time. Not thread safe: it owns buffers."""
 
-    def __init__(self, recipe: Recipe, mels: int, precision: Precision = "single") -> None:
+    def __init__(self, recipe: Recipe, mels: int, precision: Precision = "auto") -> None:
         """Compute one recipe with so many mel bands."""
-        dtype = np.float32 if precision == "single" else np.float64
+        single = precision == "single" or (precision == "auto" and blas_rounds_columns_alike())
+        dtype = np.float32 if single else np.float64
         self._floor = dtype(recipe.floor)
         self._bands = _bands(recipe.filterbank(mels).astype(dtype))
         self._spectrum = PowerSpectrum(BLOCK_FRAMES, recipe.window(), dtype)
