@@ -110,7 +110,7 @@ class GraphBuilder:
         """A small float32 constant."""
         return self.constant(values, np.float32)
 
-    def weight(self, name: str, array: Array, scale: Array | None = None) -> str:
+    def weight(self, name: str, array: Array, scale: Array | None = None, *, exact: bool = False) -> str:
         """A trained weight, stored in the builder's weight format.
 
         Args:
@@ -118,9 +118,10 @@ class GraphBuilder:
             array: float32; its LAST axis is the output channel for int8.
             scale: multiplied on when the graph is loaded, which keeps stored values exact; in float32
                 it is multiplied here.
+            exact: store float32 whatever the format.
         """
         name = self._unique(name)
-        if self._weights == "float32" or array.size < _SMALL_ELEMENTS:
+        if exact or self._weights == "float32" or array.size < _SMALL_ELEMENTS:
             self._store(name, array if scale is None else array * scale)
             return name
         if self._weights == "int8":

@@ -11,6 +11,9 @@ from parakeet_asr_tools.onnx_export.layers import array_of, linear
 from parakeet_asr_tools.torch_model.transducer import Predictor, Transducer
 
 
+_TABLE_PIECES = 1024  # up to this vocabulary a table of the first layer's gates is small enough
+
+
 @dataclass(frozen=True, slots=True)
 class _Prediction:
     """Values of a predictor that was put into a graph."""
@@ -44,7 +47,7 @@ def write_decoder_step(graph: GraphBuilder, model: Transducer) -> None:
     """One token and a window of projected encoder steps in, the window's raw logits and new state out."""
     config = model.config
     projected = graph.input("encoded_projected", "float32", ("batch", "window", config.joint.hidden))
-    prediction = _predict(graph, model.decoder)
+    prediction = _predict(graph, model.decoder, table=config.vocabulary_size <= _TABLE_PIECES)
     with graph.scope("joint"):
         predicted = graph.op("Unsqueeze", linear(graph, prediction.output, model.joint.pred, "pred"), graph.constant([1]))
         logits = _combine(graph, model, projected, predicted)
@@ -57,19 +60,30 @@ def _combine(graph: GraphBuilder, model: Transducer, encoded: str, predicted: st
     return linear(graph, joined, model.joint.output, "output")
 
 
-def _predict(graph: GraphBuilder, predictor: Predictor) -> _Prediction:
-    """Declare token and state inputs and run embedding and LSTM for one step."""
+def _predict(graph: GraphBuilder, predictor: Predictor, table: bool = False) -> _Prediction:
+    """Declare token and state inputs and run embedding and LSTM for one step.
+
+    With ``table``, the first layer's product with the embedding is looked up instead of computed.
+    """
     lstm = predictor.lstm
-    token = graph.input("token", "int64", ("batch",))
     state = (lstm.num_layers, "batch", lstm.hidden_size)
+    token = graph.input("token", "int64", ("batch",))
     hidden_in = _layers(graph, graph.input("hidden_in", "float32", state), lstm.num_layers)
     cell_in = _layers(graph, graph.input("cell_in", "float32", state), lstm.num_layers)
+    hidden_out: list[str] = []
+    cell_out: list[str] = []
+    x = ""
     with graph.scope("predictor"):
-        x = graph.op("Gather", graph.weight("embedding", _embedding(predictor)), token, axis=0)
-        hidden_out, cell_out = [], []
+        if not table:
+            x = graph.op("Gather", graph.weight("embedding", _embedding(predictor)), token, axis=0)
         for i in range(lstm.num_layers):
             with graph.scope(f"lstm.{i}"):
-                x, cell = _lstm_cell(graph, _lstm_parameters(predictor, i), x, hidden_in[i], cell_in[i])
+                parameters = _lstm_parameters(predictor, i)
+                if table and i == 0:
+                    gates = _gates_from_table(graph, parameters, _embedding(predictor), token, hidden_in[0])
+                else:
+                    gates = _gates(graph, parameters, x, hidden_in[i])
+                x, cell = _lstm_cell(graph, gates, cell_in[i], lstm.hidden_size)
             hidden_out.append(x)
             cell_out.append(cell)
     return _Prediction(x, _stacked(graph, hidden_out), _stacked(graph, cell_out), state)
@@ -90,18 +104,30 @@ def _stacked(graph: GraphBuilder, states: list[str]) -> str:
     return graph.op("Concat", *(graph.op("Unsqueeze", state, graph.constant([0])) for state in states), axis=0)
 
 
-def _lstm_cell(
-    graph: GraphBuilder, parameters: tuple[Array, Array], x: str, hidden: str, cell: str
-) -> tuple[str, str]:
-    """One LSTM step, [batch, hidden] each; returns the new hidden and cell state.
-
-    One matrix product per layer over [x, hidden]. The gates are sorted input, forget, output, candidate, so
-    that one Sigmoid covers the first three. For single steps this is faster than the LSTM operator.
-    """
-    size = parameters[1].shape[0] // 4
+def _gates(graph: GraphBuilder, parameters: tuple[Array, Array], x: str, hidden: str) -> str:
+    """[batch, 4 hidden] before their activations: one product over [x, hidden]."""
+    weight, bias = parameters
     both = graph.op("Concat", x, hidden, axis=-1)
-    gates = graph.op("MatMul", both, graph.weight("weight", parameters[0]))
-    gates = graph.op("Add", gates, graph.weight("bias", parameters[1]))
+    return graph.op("Add", graph.op("MatMul", both, graph.weight("weight", weight)), graph.weight("bias", bias))
+
+
+def _gates_from_table(
+    graph: GraphBuilder, parameters: tuple[Array, Array], embedding: Array, token: str, hidden: str
+) -> str:
+    """The same for the layer that reads the embedding: its share is a row of a table."""
+    weight, bias = parameters
+    size = embedding.shape[1]
+    rows = embedding.astype(np.float64) @ weight[:size] + bias
+    looked_up = graph.op("Gather", graph.weight("table", rows.astype(np.float32), exact=True), token, axis=0)
+    return graph.op("Add", graph.op("MatMul", hidden, graph.weight("weight_hidden", weight[size:])), looked_up)
+
+
+def _lstm_cell(graph: GraphBuilder, gates: str, cell: str, size: int) -> tuple[str, str]:
+    """One LSTM step from its gates; returns the new hidden and cell state, [batch, hidden] each.
+
+    The gates are sorted input, forget, output, candidate, so that one Sigmoid covers the first three. For
+    single steps this takes as long as the LSTM operator, and it lets the first layer use a table.
+    """
     opening, candidate = graph.split_op("Split", gates, graph.constant([3 * size, size]), count=2, axis=-1)
     keep_in, keep_old, keep_out = graph.split_op("Split", graph.op("Sigmoid", opening), count=3, axis=-1)
     fresh = graph.op("Mul", keep_in, graph.op("Tanh", candidate))
