@@ -8,36 +8,36 @@ WITH_ROS := if [ -f .venv/local_setup.sh ]; then . ./.venv/local_setup.sh; fi;
 .PHONY: demo setup setup-peers test lint format parity bench clean python
 
 demo: python  ## speech becomes text on real ROS 2 topics (no PyTorch needed)
-	@python3 scripts/setup.py runtime ros
+	@python3 scripts/bootstrap.py runtime ros
 	@$(WITH_ROS) $(BIN)/python examples/demo.py
 
 setup: python  ## .venv/bin/parakeet-asr, .venv/bin/parakeet-asr-tools and the node
-	@python3 scripts/setup.py runtime ros tools
+	@python3 scripts/bootstrap.py runtime ros tools
 
 test: python  ## all tests
-	@python3 scripts/setup.py runtime ros tools dev
+	@python3 scripts/bootstrap.py runtime ros tools dev
 	@$(WITH_ROS) $(BIN)/python -m pytest
 
 lint: python  ## ruff and mypy --strict
-	@python3 scripts/setup.py runtime ros tools dev
+	@python3 scripts/bootstrap.py runtime ros tools dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 format: python  ## what lint asks for
-	@python3 scripts/setup.py runtime dev
+	@python3 scripts/bootstrap.py runtime dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 parity: python  ## token by token and feature by feature against NeMo, live where it is installed; ARGS=--all
-	@python3 scripts/setup.py runtime tools dev
+	@python3 scripts/bootstrap.py runtime tools dev
 	$(BIN)/python -m pytest tests/parity -m "parity or not parity" $(ARGS)
 
 setup-peers: python  ## NeMo, onnx-asr and sherpa-onnx into .venv-peers, for bench and parity
 	@scripts/setup-peers
 
 bench: python  ## speed and memory, ours and the peers'; ARGS=--docs writes docs/benchmarks.md
-	@python3 scripts/setup.py runtime tools
+	@python3 scripts/bootstrap.py runtime tools
 	$(BIN)/parakeet-asr-tools bench $(ARGS)
 
 clean:  ## everything that was generated, .venv included

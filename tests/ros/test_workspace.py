@@ -22,12 +22,13 @@ def colcon() -> str:
     return found
 
 
-def run(command: list[str], folder: Path) -> str:
+def run(command: list[str], folder: Path, **variables: str) -> str:
+    """Standard output of a command that must succeed and must not complain."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    result = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=300, env={**os.environ, "PATH": path}
-    )
+    environment = {**os.environ, "PATH": path, **variables}
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, env=environment)
     assert result.returncode == 0, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr, result.stderr
     return result.stdout
 
 
@@ -45,13 +46,7 @@ def test_an_installed_package_is_complete_and_finds_its_model(
     install = tmp_path / "install"
     command = [colcon, "--log-base", str(tmp_path / "log"), "build", "--packages-select", "parakeet_asr"]
     command += ["--base-paths", str(root / "parakeet_asr_node"), "--build-base", str(tmp_path / "build")]
-    environment = {**os.environ, "COLCON_DEFAULTS_FILE": os.devnull}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    result = subprocess.run(
-        [*command, "--install-base", str(install), *options],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stdout + result.stderr
+    run([*command, "--install-base", str(install), *options], tmp_path, COLCON_DEFAULTS_FILE=os.devnull)
     prefix = install if "--merge-install" in options else install / "parakeet_asr"
     share = prefix / "share/parakeet_asr"
     for file in ("package.xml", "launch/asr.launch.py", "config/asr.yaml", "models/demo/model.json"):
@@ -59,8 +54,5 @@ def test_an_installed_package_is_complete_and_finds_its_model(
     assert (prefix / "lib/parakeet_asr/asr_node").is_file()
     assert (prefix / "share/ament_index/resource_index/packages/parakeet_asr").is_file()
     find = "from parakeet_asr.model_directory import resolve_model; print(resolve_model('demo'))"
-    found = subprocess.run(
-        [sys.executable, "-c", find], capture_output=True, text=True, check=True,
-        env={**os.environ, "AMENT_PREFIX_PATH": str(prefix)},
-    ).stdout.strip()  # fmt: skip
+    found = run([sys.executable, "-c", find], tmp_path, AMENT_PREFIX_PATH=str(prefix)).strip()
     assert Path(found) == (share / "models/demo").resolve()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make .venv at the root of the repository, stage by stage; a stage that is up to date costs nothing.
 
-    scripts/setup.py [runtime] [ros] [tools] [dev]
+    scripts/bootstrap.py [runtime] [ros] [tools] [dev]
 
 runtime  the library, the command line and the node, editable
 ros      a ROS 2 to run the node with: the one that is sourced, or else the Jazzy wheels; and the messages
