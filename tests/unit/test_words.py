@@ -43,6 +43,12 @@ def test_rnnt_tokens_last_one_step() -> None:
     assert (word.start_s, word.end_s) == pytest.approx((0.32, 0.40))
 
 
+def test_words_do_not_overlap_when_a_token_has_no_duration() -> None:
+    go, to = build_words([Token(1, 3, 0, 1.0), Token(2, 3, 2, 1.0)], PIECES, 0.08)
+    assert go.end_s == to.start_s == pytest.approx(0.24)
+    assert to.end_s == pytest.approx(0.40)
+
+
 def test_no_tokens_no_words() -> None:
     assert build_words([], PIECES, 0.08) == ()
     assert join_words(()) == ""

@@ -22,9 +22,9 @@ from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray, Token, Transcriptio
 class LongformOptions:
     """Sizes of the windows, in seconds."""
 
-    single_pass_s: float = 60.0  # recordings up to this go through the encoder whole
-    piece_s: float = 40.0  # longest piece
-    search_s: float = 10.0  # the cut is the calmest place in this much before the end of a piece
+    single_pass_s: float = 40.0  # recordings up to this go through the encoder whole
+    piece_s: float = 25.0  # longest piece
+    search_s: float = 8.0  # the cut is the calmest place in this much before the end of a piece
     context_s: float = 5.0  # audio on either side that the encoder sees but nobody decodes
 
 

@@ -13,7 +13,8 @@ def build_words(tokens: Iterable[Token], pieces: Sequence[str], step_s: float) -
     """Group tokens into words.
 
     A word starts at a piece with the word-boundary mark. Its times are those of its tokens, start =
-    step * step_s and end = (step + duration) * step_s; an RNNT token lasts one step. Punctuation takes
+    step * step_s and end = (step + duration) * step_s. A token without a duration (RNNT, and TDT's 0)
+    lasts one step, or up to the next token if that comes earlier: no two words overlap. Punctuation takes
     the end of the token before it, so that a comma after a pause does not stretch the word.
 
     Args:
@@ -21,7 +22,12 @@ def build_words(tokens: Iterable[Token], pieces: Sequence[str], step_s: float) -
         pieces: the vocabulary.
         step_s: seconds per encoder step (0.08).
     """
-    words = (_word(group, pieces, step_s) for group in _groups(tokens, pieces))
+    groups = list(_groups(tokens, pieces))
+    next_steps = [group[0].start_step for group in groups[1:]]
+    words = (
+        _word(group, next_step, pieces, step_s)
+        for group, next_step in zip(groups, [*next_steps, None], strict=True)
+    )
     return tuple(word for word in words if word.text)
 
 
@@ -46,9 +52,11 @@ def _groups(tokens: Iterable[Token], pieces: Sequence[str]) -> Iterator[list[Tok
         yield group
 
 
-def _word(group: list[Token], pieces: Sequence[str], step_s: float) -> Word:
+def _word(group: list[Token], next_step: int | None, pieces: Sequence[str], step_s: float) -> Word:
     spoken = [token for token in group if not _is_punctuation(pieces[token.id])] or group[:1]
     end_step = max(token.start_step + max(1, token.duration_steps) for token in spoken)
+    if next_step is not None:
+        end_step = min(end_step, next_step)
     return Word(
         text=pieces_to_text(pieces[token.id] for token in group),
         start_s=spoken[0].start_step * step_s,
