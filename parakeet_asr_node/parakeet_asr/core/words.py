@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 from parakeet_asr.core.tokenizer import pieces_to_text, starts_word
 from parakeet_asr.records import Token, Word
@@ -24,10 +25,7 @@ def build_words(tokens: Iterable[Token], pieces: Sequence[str], step_s: float) -
     """
     groups = list(_groups(tokens, pieces))
     next_steps = [group[0].start_step for group in groups[1:]]
-    words = (
-        _word(group, next_step, pieces, step_s)
-        for group, next_step in zip(groups, [*next_steps, None], strict=True)
-    )
+    words = (_word(group, step, pieces, step_s) for group, step in zip_longest(groups, next_steps))
     return tuple(word for word in words if word.text)
 
 
