@@ -260,7 +260,7 @@ def test_a_reader_that_leaves_early_is_no_failure_with_traceback(tmp_path: Path)
         "def run(options):\n"
         "    for _ in range(100_000): print('x' * 100)\n"
         "    return 0\n"
-        "cli._run = run\n"
+        "cli._COMMANDS['transcribe'] = run\n"
         "sys.exit(cli.main(['transcribe', 'a.wav']))\n"
     )
     with subprocess.Popen(
