@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -135,7 +136,8 @@ def _check_file(file: Path) -> None:
         raise AudioReadError(f"{file}: expected an audio file, found a directory; name the files in it")
     try:
         size_bytes = file.stat().st_size
-        file.open("rb").close()
+        if not os.access(file, os.R_OK):  # not by opening it: a pipe can be opened only once
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise AudioReadError(
