@@ -11,9 +11,9 @@ from parakeet_asr.core.model_spec import (
     GraphSpec,
     ModelSpec,
     SourceSpec,
-    StreamingSpec,
 )
 from parakeet_asr_tools.nemo.config import TransducerConfig
+from parakeet_asr_tools.nemo.streaming import streaming_spec
 
 TOKENIZER_FILE = "tokenizer.model"
 
@@ -28,7 +28,11 @@ def contract(
     graphs: dict[str, GraphSpec] | None = None,
     files: dict[str, FileSpec] | None = None,
 ) -> ModelSpec:
-    """What ``model.json`` says about a model of this configuration."""
+    """What ``model.json`` says about a model of this configuration.
+
+    Raises:
+        ArchiveError: its encoder is neither full-context nor cache-aware.
+    """
     encoder = config.encoder
     return ModelSpec(
         format_version=FORMAT_VERSION,
@@ -42,7 +46,7 @@ def contract(
             d_model=encoder.d_model,
             subsampling_factor=encoder.subsampling_factor,
             max_steps=encoder.position_table_steps,
-            streaming=StreamingSpec("offline"),
+            streaming=streaming_spec(encoder),
         ),
         decoder=DecoderSpec(
             kind=config.kind,

@@ -29,17 +29,48 @@ class FeatureSpec:
 
 @dataclass(frozen=True, slots=True)
 class StreamingSpec:
-    """How the encoder may be fed; every number but ``kind`` is 0 for an offline model."""
+    """How the encoder may be fed; every number is 0 for an offline model.
+
+    The numbers of a cache-aware model are those of NeMo's ``setup_streaming_params``; all of them follow from
+    the two contexts, the kernel and the subsampling factor (:func:`cache_aware_streaming`).
+    """
 
     kind: Literal["offline", "cache_aware"]
     left_context_steps: int = 0  # attention cache
-    right_context_steps: int = 0
+    right_context_steps: int = 0  # in the graph: a chunk of another size would silently lose audio
     convolution_cache_steps: int = 0
-    first_chunk_frames: int = 0
-    chunk_frames: int = 0
-    pre_encode_cache_frames: int = 0
-    drop_extra_pre_encoded_steps: int = 0
-    valid_out_steps: int = 0
+    first_chunk_frames: int = 0  # new frames of the first chunk
+    chunk_frames: int = 0  # new frames of every chunk behind it
+    pre_encode_cache_frames: int = 0  # frames before a chunk that the subsampling reads again
+    drop_extra_pre_encoded_steps: int = 0  # what becomes of them, and is dropped
+    valid_out_steps: int = 0  # steps that come out of a chunk
+
+    @property
+    def window_frames(self) -> int:
+        """Columns of every input of the streaming graph: the frames before the chunk, and the chunk."""
+        return self.pre_encode_cache_frames + self.chunk_frames
+
+
+def cache_aware_streaming(
+    left_context_steps: int, right_context_steps: int, convolution_cache_steps: int, subsampling_factor: int
+) -> StreamingSpec:
+    """The contract of a causal model with ``chunked_limited`` attention.
+
+    A causal step s reads the frames up to ``factor * s``. So the first chunk of right + 1 steps needs
+    ``1 + factor * right`` frames, every further one ``factor * (right + 1)``, and a step reads less than
+    two steps back.
+    """
+    return StreamingSpec(
+        kind="cache_aware",
+        left_context_steps=left_context_steps,
+        right_context_steps=right_context_steps,
+        convolution_cache_steps=convolution_cache_steps,
+        first_chunk_frames=1 + subsampling_factor * right_context_steps,
+        chunk_frames=subsampling_factor * (1 + right_context_steps),
+        pre_encode_cache_frames=subsampling_factor + 1,
+        drop_extra_pre_encoded_steps=2,
+        valid_out_steps=right_context_steps + 1,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +163,7 @@ class ModelSpec:
     encoder: EncoderSpec
     decoder: DecoderSpec
     tokenizer: str  # file name of the SentencePiece model
-    graphs: dict[str, GraphSpec]  # encoder, decoder_step; predictor and joint for other runtimes
+    graphs: dict[str, GraphSpec]  # encoder, decoder_step, encoder_stream; others for other runtimes
     files: dict[str, FileSpec] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -141,6 +172,7 @@ class ModelSpec:
 
 
 REQUIRED_GRAPHS = ("encoder", "decoder_step")
+STREAMING_GRAPH = "encoder_stream"  # of a cache-aware model
 
 
 def parse_model_spec(data: object) -> ModelSpec:
@@ -156,7 +188,7 @@ def parse_model_spec(data: object) -> ModelSpec:
         )
     spec = read_object(ModelSpec, data, "model.json")
     _check_decoder(spec.decoder)
-    _check_streaming(spec.encoder.streaming)
+    _check_streaming(spec.encoder)
     _check_files(spec)
     return spec
 
@@ -181,16 +213,27 @@ def _check_decoder(decoder: DecoderSpec) -> None:
             raise _fail(f"decoder.{name}", "at least 1", getattr(decoder, name))
 
 
-def _check_streaming(streaming: StreamingSpec) -> None:
+def _check_streaming(encoder: EncoderSpec) -> None:
+    streaming, where = encoder.streaming, "encoder.streaming"
     numbers = {f.name: getattr(streaming, f.name) for f in fields(streaming) if f.name != "kind"}
-    if streaming.kind == "offline" and any(numbers.values()):
-        raise _fail("encoder.streaming", "no cache numbers for an offline model", numbers)
-    if streaming.kind == "cache_aware" and min(streaming.chunk_frames, streaming.valid_out_steps) < 1:
-        raise _fail("encoder.streaming", "chunk_frames and valid_out_steps above 0", numbers)
+    if streaming.kind == "offline":
+        if any(numbers.values()):
+            raise _fail(where, "no cache numbers for an offline model", numbers)
+        return
+    left, right = streaming.left_context_steps, streaming.right_context_steps
+    if right < 0 or streaming.convolution_cache_steps < 1:
+        raise _fail(where, "right_context_steps >= 0 and convolution_cache_steps > 0", numbers)
+    if left < 1 or left % (right + 1):
+        raise _fail(f"{where}.left_context_steps", f"a multiple of right_context_steps + 1 ({right + 1})", left)
+    expected = cache_aware_streaming(left, right, streaming.convolution_cache_steps, encoder.subsampling_factor)
+    for name, came in numbers.items():
+        if came != getattr(expected, name):
+            raise _fail(f"{where}.{name}", f"{getattr(expected, name)} for these contexts", came)
 
 
 def _check_files(spec: ModelSpec) -> None:
-    for name in REQUIRED_GRAPHS:
+    streams = spec.encoder.streaming.kind == "cache_aware"
+    for name in (*REQUIRED_GRAPHS, STREAMING_GRAPH) if streams else REQUIRED_GRAPHS:
         if name not in spec.graphs:
             raise _fail("graphs", f"a graph named {name!r}", sorted(spec.graphs))
     for file in (spec.tokenizer, *(graph.file for graph in spec.graphs.values())):

@@ -3,8 +3,8 @@
 A random joint network either never says blank or says nothing else, and then decoding costs nothing
 like it does on speech. So its output bias is set by decoding synthetic sound with the runtime's own decoder:
 
-1. each duration's mean score is taken away, so that all of 1, 2, ... win now and then, and 0 is held
-   down by three deviations (a trained model hardly uses it);
+1. the mean score of every piece and duration is taken away, so that all of them win now and then, and
+   duration 0 is held down by three deviations (a trained model hardly uses it);
 2. the blank's bias is found by bisection on the tokens per second.
 """
 
@@ -62,13 +62,13 @@ def calibrate(model: Transducer, seed: int) -> Calibration:
     bias, blank = model.joint.output.bias, model.config.vocabulary_size
     bias.zero_()
     logits = _sample_logits(engine, encoded, seed)
-    jumps = logits[:, blank + 1 :]
-    if jumps.shape[1]:
-        bias[blank + 1 :] = torch.from_numpy(-jumps.mean(axis=0))
-        for i, duration in enumerate(model.config.durations):
-            if duration == 0:
-                bias[blank + 1 + i] -= _ZERO_HOLD_DEVIATIONS * float(jumps[:, i].std())
-        bias.copy_(bias.half())  # so that float16 storage still loses nothing
+    bias[:] = torch.from_numpy(-logits.mean(axis=0))
+    for i, duration in enumerate(model.config.durations):
+        if duration == 0:
+            bias[blank + 1 + i] -= _ZERO_HOLD_DEVIATIONS * float(logits[:, blank + 1 + i].std())
+    bias.copy_(bias.half())  # so that float16 storage still loses nothing
+    bias[blank] = 0.0
+    logits += bias.numpy()
     margin = logits[:, :blank].max(axis=1) - logits[:, blank]
     span = float(np.ptp(margin)) + 1e-3
     return _bisect(engine, encoded, float(margin.min()) - span, float(margin.max()) + span)

@@ -8,7 +8,8 @@ from typing import Any, Literal
 NEMO_VERSION = "2.6.2"
 DURATIONS = [0, 1, 2, 3, 4]  # steps
 
-PresetName = Literal["v3", "demo"]
+PresetName = Literal["v3", "demo", "cache-aware"]
+DecoderName = Literal["tdt", "rnnt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +26,34 @@ class Preset:
     mels: int = 128
     predictor_layers: int = 2
     conv_kernel_steps: int = 9
+    attention_context_steps: tuple[int, int] = (-1, -1)  # left, right; -1 is everything
+
+    @property
+    def cache_aware(self) -> bool:
+        """Whether it is causal, for streaming with caches."""
+        return self.attention_context_steps != (-1, -1)
 
 
 PRESETS: dict[PresetName, Preset] = {
     "v3": Preset(24, 1024, 8, 256, 640, 640, 8192),  # parakeet-tdt-0.6b-v3
     "demo": Preset(12, 176, 4, 128, 256, 256, 256),
+    # the structure of nemotron-speech-streaming, small: 0.16 s at a time, 5.6 s of attention
+    "cache-aware": Preset(4, 64, 4, 32, 64, 64, 256, predictor_layers=1, attention_context_steps=(70, 1)),
 }
 
 
-def model_config(preset: Preset, vocabulary: list[str], artifacts: dict[str, str]) -> dict[str, Any]:
-    """``model_config.yaml`` of a TDT model of this size.
+def model_config(
+    preset: Preset, decoder: DecoderName, vocabulary: list[str], artifacts: dict[str, str]
+) -> dict[str, Any]:
+    """``model_config.yaml`` of a model of this size.
 
     Args:
         preset: the sizes.
+        decoder: with durations (tdt) or without.
         vocabulary: the tokenizer's pieces.
         artifacts: tokenizer settings and the archive members they mean.
     """
+    durations = DURATIONS if decoder == "tdt" else []
     return {
         "sample_rate": 16000,
         "log_prediction": False,
@@ -49,14 +62,13 @@ def model_config(preset: Preset, vocabulary: list[str], artifacts: dict[str, str
             "enc_hidden": preset.d_model,
             "pred_hidden": preset.predictor_hidden,
             "joint_hidden": preset.joint_hidden,
-            "tdt_durations": DURATIONS,
-            "num_tdt_durations": len(DURATIONS),
+            **({"tdt_durations": durations, "num_tdt_durations": len(durations)} if durations else {}),
         },
         "tokenizer": {"dir": ".", "type": "bpe", **{key: f"nemo:{name}" for key, name in artifacts.items()}},
         "preprocessor": {
             "_target_": "nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor",
             "sample_rate": 16000,
-            "normalize": "per_feature",
+            "normalize": "NA" if preset.cache_aware else "per_feature",
             "window_size": 0.025,
             "window_stride": 0.01,
             "window": "hann",
@@ -82,17 +94,14 @@ def model_config(preset: Preset, vocabulary: list[str], artifacts: dict[str, str
             },
             "vocab_size": len(vocabulary),
         },
-        "joint": _joint(preset, vocabulary),
+        "joint": _joint(preset, vocabulary, len(durations)),
         "decoding": {
             "strategy": "greedy_batch",
-            "model_type": "tdt",
-            "durations": DURATIONS,
-            "greedy": {"max_symbols": 10},
+            **({"model_type": "tdt", "durations": durations} if durations else {}),
+            # without durations random weights, once they talk, go on at the same step until they must stop
+            "greedy": {"max_symbols": 10 if durations else 3},
         },
-        "loss": {
-            "loss_name": "tdt",
-            "tdt_kwargs": {"fastemit_lambda": 0.0, "durations": DURATIONS, "sigma": 0.02, "omega": 0.1},
-        },
+        "loss": _loss(durations),
         "train_ds": None,
         "validation_ds": None,
         "test_ds": None,
@@ -100,6 +109,15 @@ def model_config(preset: Preset, vocabulary: list[str], artifacts: dict[str, str
         "labels": vocabulary,
         "target": "nemo.collections.asr.models.rnnt_bpe_models.EncDecRNNTBPEModel",
         "nemo_version": NEMO_VERSION,
+    }
+
+
+def _loss(durations: list[int]) -> dict[str, Any]:
+    if not durations:
+        return {"loss_name": "default", "warprnnt_numba_kwargs": {"fastemit_lambda": 0.0, "clamp": -1.0}}
+    return {
+        "loss_name": "tdt",
+        "tdt_kwargs": {"fastemit_lambda": 0.0, "durations": durations, "sigma": 0.02, "omega": 0.1},
     }
 
 
@@ -114,18 +132,18 @@ def _encoder(preset: Preset) -> dict[str, Any]:
         "subsampling": "dw_striding",
         "subsampling_factor": 8,
         "subsampling_conv_channels": preset.subsampling_channels,
-        "causal_downsampling": False,
+        "causal_downsampling": preset.cache_aware,
         "ff_expansion_factor": 4,
         "self_attention_model": "rel_pos",
         "n_heads": preset.heads,
-        "att_context_size": [-1, -1],
-        "att_context_style": "regular",
+        "att_context_size": list(preset.attention_context_steps),
+        "att_context_style": "chunked_limited" if preset.cache_aware else "regular",
         "xscaling": False,
         "untie_biases": True,
         "pos_emb_max_len": 5000,
         "conv_kernel_size": preset.conv_kernel_steps,
-        "conv_norm_type": "batch_norm",
-        "conv_context_size": None,
+        "conv_norm_type": "layer_norm" if preset.cache_aware else "batch_norm",
+        "conv_context_size": "causal" if preset.cache_aware else None,
         "dropout": 0.1,
         "dropout_pre_encoder": 0.1,
         "dropout_emb": 0.0,
@@ -133,14 +151,14 @@ def _encoder(preset: Preset) -> dict[str, Any]:
     }
 
 
-def _joint(preset: Preset, vocabulary: list[str]) -> dict[str, Any]:
+def _joint(preset: Preset, vocabulary: list[str], durations: int) -> dict[str, Any]:
     return {
         "_target_": "nemo.collections.asr.modules.RNNTJoint",
         "log_softmax": None,
         "preserve_memory": False,
         "fuse_loss_wer": True,
         "fused_batch_size": 4,
-        "num_extra_outputs": len(DURATIONS),
+        "num_extra_outputs": durations,
         "jointnet": {
             "joint_hidden": preset.joint_hidden,
             "activation": "relu",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from parakeet_asr.core.filterbank import slaney_filterbank
 from parakeet_asr_tools.making.calibration import Calibration, calibrate
-from parakeet_asr_tools.making.presets import Preset, model_config
+from parakeet_asr_tools.making.presets import DecoderName, Preset, model_config
 from parakeet_asr_tools.nemo.config import TransducerConfig, parse_config
 from parakeet_asr_tools.nemo.vocabulary import pieces, sentencepiece_model
 from parakeet_asr_tools.nemo.writing import write_archive
@@ -22,7 +22,11 @@ _EMBEDDING_GAIN = 0.5
 
 
 def make_archive(
-    out: Path, preset: Preset, seed: int, on_progress: Callable[[str], None] = lambda _: None
+    out: Path,
+    preset: Preset,
+    seed: int,
+    decoder: DecoderName = "tdt",
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Calibration:
     """Write an archive of random weights; the same seed gives the same bytes with the same torch.
 
@@ -31,7 +35,7 @@ def make_archive(
     """
     vocabulary = pieces(preset.vocabulary_size)
     artifacts, files = _tokenizer_files(vocabulary)
-    config = model_config(preset, vocabulary, artifacts)
+    config = model_config(preset, decoder, vocabulary, artifacts)
     on_progress("drawing weights")
     model = random_transducer(parse_config(config), seed)
     on_progress("calibrating blank and durations")

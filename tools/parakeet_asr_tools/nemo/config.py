@@ -121,22 +121,6 @@ def parse_config(config: Mapping[str, Any]) -> TransducerConfig:
     )
 
 
-def require_offline(encoder: EncoderConfig) -> None:
-    """Refuse an encoder that was trained to be streamed with caches.
-
-    Raises:
-        ArchiveError: naming the setting.
-    """
-    sides = (encoder.conv_kernel_steps - 1) // 2
-    for name, came, expected in (
-        ("att_context_size", encoder.attention_context_steps, (-1, -1)),
-        ("causal_downsampling", encoder.causal_downsampling, False),
-        ("conv_context_size", encoder.conv_context_steps, (sides, sides)),
-    ):
-        if came != expected:
-            raise _unsupported(f"encoder.{name}", came, f"{expected} (a full-context model)")
-
-
 class _Section:
     """A mapping of the configuration that knows its own name."""
 

@@ -14,7 +14,8 @@ from parakeet_asr.errors import ArchiveError
 from parakeet_asr_tools import __version__
 from parakeet_asr_tools.contract import TOKENIZER_FILE, contract
 from parakeet_asr_tools.nemo.archive import NemoArchive, file_sha256
-from parakeet_asr_tools.nemo.config import TransducerConfig, parse_config, require_offline
+from parakeet_asr_tools.nemo.config import TransducerConfig, parse_config
+from parakeet_asr_tools.nemo.streaming import streaming_spec
 from parakeet_asr_tools.onnx_export.builder import ExternalData, GraphBuilder, WeightFormat
 from parakeet_asr_tools.onnx_export.card import model_card
 from parakeet_asr_tools.onnx_export.decoder_graph import write_decoder_step, write_joint, write_predictor
@@ -61,7 +62,7 @@ def export_model(
         ArchiveError: the model is not supported, or its weights do not fit its configuration.
     """
     config = parse_config(archive.config)
-    require_offline(config.encoder)
+    streaming_spec(config.encoder)  # refuses what cannot be exported before the weights are read
     on_progress("checking weights")
     model = load_transducer(config, archive.weights)
     out_dir.mkdir(parents=True, exist_ok=True)

@@ -10,22 +10,29 @@ from torch import Tensor, nn
 from parakeet_asr_tools.nemo.config import EncoderConfig
 
 MASKED_SCORE = -10000.0
-"""What a score outside of the valid steps becomes; exp of it is 0 and it fits into float16."""
+"""What a score outside of the visible steps becomes; exp of it is 0 and it fits into float16."""
 
 
-def relative_positions(steps: int, d_model: int) -> Tensor:
-    """Sinusoids of the distances ``steps - 1 ... -(steps - 1)``, [2 steps - 1, d_model], sin and cos in turn."""
-    distance = torch.arange(steps - 1, -steps, -1, dtype=torch.float32)[:, None]
+def relative_positions(queries: int, keys: int, d_model: int) -> Tensor:
+    """Sinusoids of the distances from the last ``queries`` of ``keys`` steps to all of them.
+
+    Returns:
+        [queries + keys - 1, d_model] for ``keys - 1 ... -(queries - 1)``, sin and cos in turn.
+    """
+    distance = torch.arange(keys - 1, -queries, -1, dtype=torch.float32)[:, None]
     frequency = torch.exp(torch.arange(0, d_model, 2, dtype=torch.float32) * -(math.log(10000.0) / d_model))
     angle = distance * frequency
     return torch.stack((angle.sin(), angle.cos()), dim=2).flatten(1)
 
 
 def relative_shift(scores: Tensor) -> Tensor:
-    """Turn [..., query, distance] into [..., query, key]: ``out[i, j] = in[i, T - 1 - i + j]``."""
-    steps = scores.shape[-2]
-    flat = scores.flatten(-2)[..., steps - 1 :]
-    return flat[..., : steps * (2 * steps - 2)].unflatten(-1, (steps, 2 * steps - 2))[..., :steps]
+    """Turn [..., query, distance] into [..., query, key]: ``out[i, j] = in[i, queries - 1 - i + j]``."""
+    queries, distances = scores.shape[-2:]
+    keys = distances - queries + 1
+    if queries == 1:
+        return scores
+    flat = scores.flatten(-2)[..., queries - 1 :]
+    return flat[..., : queries * (distances - 1)].unflatten(-1, (queries, distances - 1))[..., :keys]
 
 
 class RelativeAttention(nn.Module):
@@ -43,18 +50,26 @@ class RelativeAttention(nn.Module):
         self.pos_bias_u = nn.Parameter(torch.zeros(heads, size // heads))
         self.pos_bias_v = nn.Parameter(torch.zeros(heads, size // heads))
 
-    def forward(self, x: Tensor, positions: Tensor, valid: Tensor) -> Tensor:
-        """[batch, steps, d_model], [2 steps - 1, d_model], [batch, steps] bool -> like ``x``."""
+    def forward(self, x: Tensor, context: Tensor, positions: Tensor, visible: Tensor) -> Tensor:
+        """Attend.
+
+        Args:
+            x: [batch, queries, d_model].
+            context: [batch, keys, d_model] what is attended to; its last steps are ``x``.
+            positions: of :func:`relative_positions`.
+            visible: [batch, queries or 1, keys] bool.
+
+        Returns:
+            Like ``x``.
+        """
         query = self.linear_q(x).unflatten(-1, (self.heads, -1))
-        key = self._split(self.linear_k(x))
-        value = self._split(self.linear_v(x))
+        key = self._split(self.linear_k(context))
+        value = self._split(self.linear_v(context))
         position = self._split(self.linear_pos(positions)[None])
         content = (query + self.pos_bias_u).transpose(1, 2) @ key.transpose(2, 3)
         placed = (query + self.pos_bias_v).transpose(1, 2) @ position.transpose(2, 3)
-        if x.shape[1] > 1:
-            placed = relative_shift(placed)
-        scores = (content + placed) / math.sqrt(query.shape[-1])
-        scores = scores.masked_fill(~valid[:, None, None, :], MASKED_SCORE)
+        scores = (content + relative_shift(placed)) / math.sqrt(query.shape[-1])
+        scores = scores.masked_fill(~visible[:, None], MASKED_SCORE)
         mixed = scores.softmax(dim=-1) @ value
         out: Tensor = self.linear_out(mixed.transpose(1, 2).flatten(2))
         return out

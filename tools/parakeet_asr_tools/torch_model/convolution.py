@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,9 +26,20 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """[batch, steps, d_model], [batch, steps] bool -> like ``x``."""
+        return self._behind(functional.pad(self._before(x, valid), self.context))
+
+    def step(self, x: Tensor, valid: Tensor, cache: Tensor) -> tuple[Tensor, Tensor]:
+        """:meth:`forward` of a causal model behind ``cache``, [batch, d_model, kernel - 1]; and the next one."""
+        x = torch.cat((cache, self._before(x, valid)), dim=2)
+        return self._behind(x), x[:, :, -cache.shape[2] :]
+
+    def _before(self, x: Tensor, valid: Tensor) -> Tensor:
+        """What the depthwise convolution reads, [batch, d_model, steps]."""
         x = functional.glu(self.pointwise_conv1(x.transpose(1, 2)), dim=1)
-        x = x.masked_fill(~valid[:, None, :], 0.0)
-        x = self.depthwise_conv(functional.pad(x, self.context))
+        return x.masked_fill(~valid[:, None, :], 0.0)
+
+    def _behind(self, x: Tensor) -> Tensor:
+        x = self.depthwise_conv(x)
         if isinstance(self.batch_norm, nn.LayerNorm):
             x = self.batch_norm(x.transpose(1, 2)).transpose(1, 2)
         else:

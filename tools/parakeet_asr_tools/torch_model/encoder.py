@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from parakeet_asr_tools.nemo.config import EncoderConfig
 from parakeet_asr_tools.torch_model.attention import RelativeAttention, relative_positions
 from parakeet_asr_tools.torch_model.convolution import Convolution
-from parakeet_asr_tools.torch_model.lengths import valid_mask
+from parakeet_asr_tools.torch_model.lengths import chunk_mask, valid_mask
 from parakeet_asr_tools.torch_model.subsampling import Subsampling
 
 
@@ -44,14 +46,54 @@ class ConformerLayer(nn.Module):
         self.feed_forward2 = FeedForward(config)
         self.norm_out = nn.LayerNorm(config.d_model)
 
-    def forward(self, x: Tensor, positions: Tensor, valid: Tensor) -> Tensor:
-        """[batch, steps, d_model], [2 steps - 1, d_model], [batch, steps] bool -> like ``x``."""
+    def forward(self, x: Tensor, positions: Tensor, visible: Tensor, valid: Tensor) -> Tensor:
+        """[batch, steps, d_model] -> the same.
+
+        Args:
+            x: the steps.
+            positions: of :func:`relative_positions`.
+            visible: [batch, steps or 1, steps] bool, what attention sees.
+            valid: [batch, steps] bool.
+        """
         x = x + 0.5 * self.feed_forward1(self.norm_feed_forward1(x))
-        x = x + self.self_attn(self.norm_self_att(x), positions, valid)
+        normed = self.norm_self_att(x)
+        x = x + self.self_attn(normed, normed, positions, visible)
         x = x + self.conv(self.norm_conv(x), valid)
+        return self._end(x)
+
+    def step(
+        self, x: Tensor, positions: Tensor, visible: Tensor, valid: Tensor, channel: Tensor, time: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """:meth:`forward` behind what the layer remembers; returns also what it remembers next.
+
+        Args:
+            x: [batch, steps, d_model] the new steps.
+            positions: of the new steps to cache and new steps.
+            visible: [batch, 1, cache + steps] bool.
+            valid: [batch, steps] bool.
+            channel: [batch, cache, d_model] what attention read before.
+            time: [batch, d_model, kernel - 1] what the convolution read before.
+        """
+        x = x + 0.5 * self.feed_forward1(self.norm_feed_forward1(x))
+        normed = self.norm_self_att(x)
+        context = torch.cat((channel, normed), dim=1)
+        x = x + self.self_attn(normed, context, positions, visible)
+        convolved, time = self.conv.step(self.norm_conv(x), valid, time)
+        return self._end(x + convolved), context[:, -channel.shape[1] :], time
+
+    def _end(self, x: Tensor) -> Tensor:
         x = x + 0.5 * self.feed_forward2(self.norm_feed_forward2(x))
         out: Tensor = self.norm_out(x)
         return out
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """What a cache-aware encoder remembers between two steps."""
+
+    channel: Tensor  # [batch, layers, left context, d_model] inputs of the attention
+    time: Tensor  # [batch, layers, d_model, kernel - 1] inputs of the depthwise convolution
+    length: Tensor  # [batch] int64 steps in ``channel``; they are its last ones
 
 
 class Encoder(nn.Module):
@@ -59,6 +101,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
+        self.config = config
         self.scale = math.sqrt(config.d_model) if config.xscaling else 1.0
         self.pre_encode = Subsampling(config)
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.layers))
@@ -75,8 +118,54 @@ class Encoder(nn.Module):
         """
         x, steps = self.pre_encode(features, length)
         x = x * self.scale
-        positions = relative_positions(x.shape[1], x.shape[2]).to(x)
-        valid = valid_mask(steps, x.shape[1])
+        size = x.shape[1]
+        positions = relative_positions(size, size, x.shape[2]).to(x)
+        valid = valid_mask(steps, size)
+        visible = valid[:, None, :]
+        if self.config.attention_style == "chunked_limited":
+            visible = visible & chunk_mask(size, *self.config.attention_context_steps)
         for layer in self.layers:
-            x = layer(x, positions, valid)
+            x = layer(x, positions, visible, valid)
         return x.transpose(1, 2), steps
+
+    def initial_caches(self, batch: int) -> Caches:
+        """Nothing was heard yet."""
+        config = self.config
+        left, before = config.attention_context_steps[0], config.conv_context_steps[0]
+        return Caches(
+            torch.zeros(batch, config.layers, left, config.d_model),
+            torch.zeros(batch, config.layers, config.d_model, before),
+            torch.zeros(batch, dtype=torch.int64),
+        )
+
+    def step(self, features: Tensor, length: Tensor, caches: Caches) -> tuple[Tensor, Tensor, Caches]:
+        """Encode the next chunk of a cache-aware model.
+
+        Every window has the same size. Its first columns are the frames before the chunk, which the
+        subsampling reads again; in a row whose cache is empty they stand for nothing: the frames before
+        the beginning, where :meth:`forward` pads every convolution.
+
+        Args:
+            features: [batch, mels, window] with the chunk's new frames behind those before.
+            length: [batch] int64 valid columns, including those before; fewer than the window only at the
+                end of a signal, and no window can follow.
+            caches: as the last step returned them.
+
+        Returns:
+            [batch, d_model, right context + 1], [batch] valid steps, and the next caches.
+        """
+        dropped = 2  # steps that begin before the chunk: NeMo's drop_extra_pre_encoded
+        nothing = torch.where(caches.length == 0, dropped * self.config.subsampling_factor, 0)
+        x, steps = self.pre_encode(features, length, nothing)
+        x, steps = x[:, dropped:] * self.scale, (steps - dropped).clamp(min=0)
+        new, left = x.shape[1], caches.channel.shape[2]
+        positions = relative_positions(new, left + new, x.shape[2]).to(x)
+        visible = valid_mask(steps + left, left + new, left - caches.length)[:, None]
+        valid = valid_mask(steps, new)
+        channels, times = [], []
+        for i, layer in enumerate(self.layers):
+            x, channel, time = layer.step(x, positions, visible, valid, caches.channel[:, i], caches.time[:, i])
+            channels.append(channel)
+            times.append(time)
+        following = Caches(torch.stack(channels, 1), torch.stack(times, 1), (caches.length + new).clamp(max=left))
+        return x.transpose(1, 2), steps, following
