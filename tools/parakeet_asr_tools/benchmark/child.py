@@ -1,94 +1,78 @@
-"""What runs in a contender's own process: one job in, one line of JSON out.
+"""What runs in a contender's own process.
 
-Called as ``python -m parakeet_asr_tools.benchmark.child JOB.json OUTCOME.json``. The outcome goes to a
-file because frameworks print to both streams as they like.
+Called as ``python -m parakeet_asr_tools.benchmark.child JOB.json`` and answers on the stream that was
+its standard output: one line of JSON when the job is done, or, when the job is to serve, one line when
+the model is loaded and warm and one for every request on standard input. Whatever a framework prints
+goes to standard error.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from parakeet_asr_tools.benchmark.contenders import Contender, FloatArray, create
-from parakeet_asr_tools.benchmark.job import Clip, Job, Outcome, Timing
+from parakeet_asr_tools.benchmark.job import Answer, Clip, Job, Request
 
-SAMPLE_RATE_HZ = 16_000
 WARM_UP_CLIPS = 16  # spread over all lengths: every kernel and allocator has seen its sizes
 
 
 def main() -> None:
     """Run the job named on the command line."""
+    answers = _claim_stdout()
     job = Job.read(Path(sys.argv[1]))
     contender = create(job.contender)
-    start_s = time.monotonic()
     contender.load(job.model, job.threads)
-    outcome = Outcome(load_s=time.monotonic() - start_s)
-    MODES[job.mode](contender, job, outcome)
-    outcome.versions = contender.versions()
-    Path(sys.argv[2]).write_text(outcome.to_json(), encoding="utf-8")
+    if job.mode == "serve":
+        serve(contender, job, answers)
+    else:
+        answer = measure_cold(contender, job) if job.mode == "cold" else measure_memory(contender, job)
+        _send(answers, answer)
 
 
-def measure_cold(contender: Contender, job: Job, outcome: Outcome) -> None:
+def measure_cold(contender: Contender, job: Job) -> Answer:
     """When the first transcript was there; the orchestrator knows when the process was started."""
-    outcome.texts = contender.transcribe([read_clip(job, job.clips[0])])
-    outcome.first_transcript_at_s = time.monotonic()
+    contender.transcribe([read_clip(job, job.clips[0])])
+    return Answer(first_transcript_at_s=time.monotonic())
 
 
-def measure_speed(contender: Contender, job: Job, outcome: Outcome) -> None:
-    """One timed pass over all clips in batches of ``job.batch``, longest first."""
-    audio = [read_clip(job, clip) for clip in job.clips]
-    order = sorted(range(len(audio)), key=lambda row: -len(audio[row]))
-    batches = [order[start : start + job.batch] for start in range(0, len(order), job.batch)]
-    for rows in batches[:: max(1, len(batches) * job.batch // WARM_UP_CLIPS)]:
-        contender.transcribe([audio[row] for row in rows])
-    texts = [""] * len(audio)
-
-    def run() -> None:
-        for rows in batches:
-            for row, text in zip(rows, contender.transcribe([audio[row] for row in rows]), strict=True):
-                texts[row] = text
-
-    outcome.timing = _time(run, job)
-    outcome.texts = texts
-
-
-def measure_features(contender: Contender, job: Job, outcome: Outcome) -> None:
-    """One timed pass of the features alone, one utterance at a time."""
-    audio = [read_clip(job, clip) for clip in job.clips]
-    for samples in audio[:WARM_UP_CLIPS]:
-        contender.features(samples)
-
-    def run() -> None:
-        for samples in audio:
-            contender.features(samples)
-
-    outcome.timing = _time(run, job)
-
-
-def measure_memory(contender: Contender, job: Job, outcome: Outcome) -> None:
+def measure_memory(contender: Contender, job: Job) -> Answer:
     """Peak resident memory after all clips, one at a time, none of them kept."""
     for clip in job.clips:
         contender.transcribe([read_clip(job, clip)])
-    outcome.peak_resident_bytes = peak_resident_bytes()
+    return Answer(peak_resident_bytes=peak_resident_bytes())
 
 
-def measure_accuracy(contender: Contender, job: Job, outcome: Outcome) -> None:
-    """Text and token ids of every clip, one at a time; nothing is timed."""
-    for clip in job.clips:
-        outcome.hypotheses += contender.transcribe_ids([read_clip(job, clip)])
+def serve(contender: Contender, job: Job, answers: TextIO) -> None:
+    """Do what standard input asks for until it ends; all audio is in memory before the first answer."""
+    audio = [read_clip(job, clip) for clip in job.clips]
+    for samples in audio[:: max(1, len(audio) // WARM_UP_CLIPS)]:
+        contender.transcribe([samples])
+        contender.features(samples)
+    _send(answers, Answer(versions=contender.versions()))
+    for line in sys.stdin:
+        request = Request.from_json(line)
+        _send(answers, work(contender, request, [audio[row] for row in request.rows]))
 
 
-MODES: dict[str, Callable[[Contender, Job, Outcome], None]] = {
-    "accuracy": measure_accuracy,
-    "cold": measure_cold,
-    "features": measure_features,
-    "memory": measure_memory,
-    "speed": measure_speed,
-}
+def work(contender: Contender, request: Request, audio: list[FloatArray]) -> Answer:
+    """One request on the audio of its rows."""
+    groups = [audio[i : i + request.batch] for i in range(0, len(audio), request.batch)]
+    if request.work == "accuracy":
+        return Answer(hypotheses=[heard for group in groups for heard in contender.transcribe_ids(group)])
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
+    if request.work == "speed":
+        for group in groups:
+            contender.transcribe(group)
+    else:
+        for samples in audio:
+            contender.features(samples)
+    return Answer(wall_s=time.perf_counter() - wall_s, cpu_s=time.process_time() - cpu_s)
 
 
 def read_clip(job: Job, clip: Clip) -> FloatArray:
@@ -109,11 +93,16 @@ def peak_resident_bytes() -> int:
     raise OSError("/proc/self/status has no VmHWM line: peak memory is measured on Linux only")
 
 
-def _time(run: Callable[[], None], job: Job) -> Timing:
-    wall_s, cpu_s = time.perf_counter(), time.process_time()
-    run()
-    audio_s = sum(clip.samples for clip in job.clips) / SAMPLE_RATE_HZ
-    return Timing(time.perf_counter() - wall_s, time.process_time() - cpu_s, audio_s)
+def _claim_stdout() -> TextIO:
+    """Keep standard output for the answers and send everything else that is printed to standard error."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return answers
+
+
+def _send(answers: TextIO, answer: Answer) -> None:
+    answers.write(answer.to_json() + "\n")
+    answers.flush()
 
 
 if __name__ == "__main__":

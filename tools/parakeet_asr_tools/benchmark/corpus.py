@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.records import SAMPLE_RATE_HZ
@@ -13,6 +14,8 @@ from parakeet_asr.sources.audio_file import read_audio
 from parakeet_asr_tools.benchmark.job import Clip
 
 MANIFEST = "manifest.jsonl"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,12 @@ class Corpus:
         return sum(clip.samples for clip in self.clips) / SAMPLE_RATE_HZ
 
 
-def write_corpus(folder: Path, pool: Path, limit_s: float | None = None) -> Corpus:
+def write_corpus(folder: Path, pool: Path) -> Corpus:
     """Read the utterances of ``folder/manifest.jsonl`` and write their samples to ``pool``.
 
     Args:
         folder: holds the manifest (audio, text, set on each line) and the audio files.
         pool: file to write; raw float32 at 16 kHz, one utterance behind the other.
-        limit_s: take an even choice of utterances of about this many seconds; all by default.
 
     Raises:
         ConfigurationError: there is no manifest, or it names nothing.
@@ -48,8 +50,6 @@ def write_corpus(folder: Path, pool: Path, limit_s: float | None = None) -> Corp
             "with --speech"
         )
     rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line.strip()]
-    if limit_s is not None:
-        rows = choose(rows, [float(row["duration_s"]) for row in rows], limit_s)
     if not rows:
         raise ConfigurationError(f"{manifest}: expected at least one utterance, found none")
     clips: list[Clip] = []
@@ -64,9 +64,7 @@ def write_corpus(folder: Path, pool: Path, limit_s: float | None = None) -> Corp
     return Corpus(folder.name, pool, clips)
 
 
-def choose(
-    rows: Sequence[dict[str, str]], durations_s: Sequence[float], limit_s: float
-) -> list[dict[str, str]]:
+def choose(rows: Sequence[T], durations_s: Sequence[float], limit_s: float) -> list[T]:
     """Every n-th row, n the smallest with which the rest is no longer than ``limit_s``."""
     for stride in range(1, len(rows) + 1):
         if sum(durations_s[::stride]) <= limit_s:

@@ -34,7 +34,7 @@ def draw(results: Results, path: Path) -> None:
 
 def _panel(panel: Any, quantity: Quantity, measured: list[Measured]) -> None:
     shown = [(one, value) for one in reversed(measured) if (value := quantity.middle(one)) is not None]
-    names = [NAMES[one.name].split(" (")[0] for one, _ in shown]
+    names = [NAMES[one.name] for one, _ in shown]
     values = [value for _, value in shown]
     colours = [OUR_COLOUR if one.name == OURS else PEER_COLOUR for one, _ in shown]
     bars = panel.barh(names, values, color=colours)

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Mode = Literal["accuracy", "cold", "features", "memory", "speed"]
+Mode = Literal["cold", "memory", "serve"]
+Work = Literal["accuracy", "features", "speed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One measurement, for one process."""
+    """What one process is for."""
 
     contender: str
     mode: Mode
@@ -31,7 +32,6 @@ class Job:
     threads: int
     pool: str  # raw float32 samples at 16 kHz of all utterances, one behind the other
     clips: list[Clip]
-    batch: int = 1
 
     def write(self, path: Path) -> None:
         """Write the job for the child to read."""
@@ -45,22 +45,21 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """One timed pass over the audio, the model loaded and warm."""
+class Request:
+    """One piece of work for a process that serves."""
 
-    wall_s: float
-    cpu_s: float  # of the whole process, all threads: cpu_s / wall_s is the number of cores used
-    audio_s: float
+    work: Work
+    rows: list[int]  # of the job's clips
+    batch: int = 1
 
-    @property
-    def rtfx(self) -> float:
-        """Seconds of audio per second of time."""
-        return self.audio_s / self.wall_s
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self))
 
-    @property
-    def cores(self) -> float:
-        """Cores that were busy on average: shows whether everybody kept to the threads it was given."""
-        return self.cpu_s / self.wall_s
+    @staticmethod
+    def from_json(line: str) -> Request:
+        """Read what :meth:`to_json` wrote."""
+        return Request(**json.loads(line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +71,13 @@ class Hypothesis:
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What one process reports; fields that its mode does not measure stay empty."""
+class Answer:
+    """What a process reports; what it was not asked for stays empty."""
 
-    versions: dict[str, str] = field(default_factory=dict)
-    load_s: float = 0.0
-    timing: Timing | None = None  # speed, features
-    texts: list[str] = field(default_factory=list)  # speed: what the timed pass gave, in the clips' order
-    hypotheses: list[Hypothesis] = field(default_factory=list)  # accuracy
+    versions: dict[str, str] = field(default_factory=dict)  # the first answer of a process
+    wall_s: float = 0.0  # speed, features
+    cpu_s: float = 0.0  # of the whole process, all threads: cpu_s / wall_s is the number of cores used
+    hypotheses: list[Hypothesis] = field(default_factory=list)  # accuracy, in the rows' order
     first_transcript_at_s: float = 0.0  # cold: CLOCK_MONOTONIC, the same clock in every process
     peak_resident_bytes: int = 0  # memory
 
@@ -88,9 +86,8 @@ class Outcome:
         return json.dumps(asdict(self))
 
     @staticmethod
-    def from_json(line: str) -> Outcome:
+    def from_json(line: str) -> Answer:
         """Read what :meth:`to_json` wrote."""
         data: dict[str, Any] = json.loads(line)
-        data["timing"] = Timing(**data["timing"]) if data["timing"] else None
         data["hypotheses"] = [Hypothesis(**one) for one in data["hypotheses"]]
-        return Outcome(**data)
+        return Answer(**data)

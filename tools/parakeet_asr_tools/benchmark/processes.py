@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TextIO
 
 import parakeet_asr_tools
 from parakeet_asr.errors import ParakeetError
-from parakeet_asr_tools.benchmark.job import Job, Outcome
+from parakeet_asr_tools.benchmark.job import Answer, Job, Request
 
-TIMEOUT_S = 1800.0
+EXIT_S = 30.0  # for a process to end once it is told to
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 OURS = "parakeet_asr"
 PEERS = {"nemo": "nemo", "onnx_asr": "onnx_asr", "sherpa_onnx": "sherpa"}  # contender: its environment
@@ -66,21 +68,64 @@ def find_entrants(
     return entrants, skipped
 
 
-def run_job(entrant: Entrant, job: Job) -> tuple[Outcome, float]:
-    """Run one job in a fresh process.
+class Child:
+    """A contender's process: started with a job, it answers in lines of JSON."""
 
-    Returns:
-        What it reported, and the CLOCK_MONOTONIC time in seconds at which it was started.
+    def __init__(self, entrant: Entrant, job: Job) -> None:
+        """Start it; ``started_s`` is the CLOCK_MONOTONIC time in seconds just before."""
+        self.name = entrant.name
+        self._scratch = tempfile.TemporaryDirectory(prefix="parakeet-bench-")
+        folder = Path(self._scratch.name)
+        mine = replace(job, contender=entrant.name, model=str(entrant.model.resolve()))
+        mine.write(folder / "job.json")
+        self._log = (folder / "log").open("w+", encoding="utf-8", errors="replace")
+        self.started_s = time.monotonic()
+        self._process = subprocess.Popen(
+            _command(entrant.python, "child", str(folder / "job.json")),
+            env=_environment(folder, job.threads),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
 
-    Raises:
-        ChildError: it failed or took longer than half an hour.
-    """
-    with tempfile.TemporaryDirectory(prefix="parakeet-bench-") as scratch:
-        question, answer = Path(scratch, "job.json"), Path(scratch, "outcome.json")
-        job.write(question)
-        started_s = time.monotonic()
-        _run(entrant.python, "child", [str(question), str(answer)], Path(scratch), job.threads)
-        return Outcome.from_json(answer.read_text(encoding="utf-8")), started_s
+    def ask(self, request: Request | None = None) -> Answer:
+        """Send a request, or none to wait for what the job itself gives.
+
+        Raises:
+            ChildError: the process ended; the message holds what it wrote last.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            if request is not None:
+                self._process.stdin.write(request.to_json() + "\n")
+                self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise ChildError(f"{self.name} ended with {self._process.wait()}: {_tail(self._log)}")
+        return Answer.from_json(line)
+
+    def __enter__(self) -> Child:
+        """Use as a context manager that ends the process."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process: it leaves when its standard input closes."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(EXIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._log.close()
+        self._scratch.cleanup()
 
 
 def _exports(nemo_file: Path, environments: Path) -> Path | str:
@@ -94,34 +139,39 @@ def _exports(nemo_file: Path, environments: Path) -> Path | str:
         return f"its model is exported by NeMo, and {python} is not there; `make setup-peers` installs it"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="parakeet-bench-") as scratch:
-            _run(python, "export_peers", [str(nemo_file.resolve()), str(folder.resolve())], Path(scratch), 2)
+        _run_export(python, nemo_file, folder)
     except ChildError as error:
         return f"NeMo could not export its model: {error}"
     (folder / "done").touch()
     return folder
 
 
-def _run(python: Path, module: str, arguments: list[str], scratch: Path, threads: int) -> None:
-    # A path with this package and nothing else of ours: the peers' own numpy must win.
-    (scratch / "path").mkdir()
-    package = Path(next(iter(parakeet_asr_tools.__path__)))
-    (scratch / "path" / package.name).symlink_to(package)
-    environment = {
-        **os.environ,
-        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
-        "PYTHONPATH": str(scratch / "path"),
-    }
+def _run_export(python: Path, nemo_file: Path, out: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="parakeet-bench-") as scratch:
+        folder = Path(scratch)
+        command = _command(python, "export_peers", str(nemo_file.resolve()), str(out.resolve()))
+        with (folder / "log").open("w+", encoding="utf-8", errors="replace") as log:
+            done = subprocess.run(
+                command, stdout=log, stderr=log, env=_environment(folder, threads=2), check=False
+            )
+            if done.returncode != 0:
+                raise ChildError(_tail(log))
+
+
+def _command(python: Path, module: str, *arguments: str) -> list[str]:
     # Not resolved: a virtual environment's python is a link, and following it leaves the environment.
-    command = [str(python.absolute()), "-m", f"parakeet_asr_tools.benchmark.{module}", *arguments]
-    with Path(scratch, "log").open("w+", encoding="utf-8", errors="replace") as log:
-        try:
-            code = subprocess.run(
-                command, stdout=log, stderr=log, env=environment, timeout=TIMEOUT_S, check=False
-            ).returncode
-        except subprocess.TimeoutExpired as error:
-            raise ChildError(f"{module} took longer than {TIMEOUT_S:.0f} s") from error
-        log.seek(0)
-        tail = [line for line in log.read().splitlines() if line.strip()][-12:]
-    if code != 0:
-        raise ChildError(f"{module} ended with {code}: " + "\n".join(tail))
+    return [str(python.absolute()), "-m", f"parakeet_asr_tools.benchmark.{module}", *arguments]
+
+
+def _environment(scratch: Path, threads: int) -> dict[str, str]:
+    """Ours with the number of threads, and a path that holds this package and nothing else of ours."""
+    path = scratch / "path"
+    path.mkdir()
+    package = Path(next(iter(parakeet_asr_tools.__path__)))
+    (path / package.name).symlink_to(package)  # the peers' own numpy must win
+    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), "PYTHONPATH": str(path)}
+
+
+def _tail(log: TextIO) -> str:
+    log.seek(0)
+    return "\n".join([line for line in log.read().splitlines() if line.strip()][-12:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -14,36 +15,34 @@ from parakeet_asr_tools.benchmark.results import QUANTITIES, Measured, Quantity,
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 NOTHING = "-"
+_AIMS = ("Aim", "Ours", "Best peer", "Ratio", "Reached")
 
 NAMES = {
-    OURS: "parakeet_asr (this project)",
+    OURS: "parakeet_asr",
     "nemo": "NeMo",
     "onnx_asr": "onnx-asr",
     "sherpa_onnx": "sherpa-onnx",
 }
 """What the contenders are called in print."""
 
-_EXTRA: tuple[tuple[str, Callable[[Measured], float | None]], ...] = (
-    ("WER, batch 1", lambda m: m.wer_batch_1),
-    ("WER, batch 16", lambda m: m.wer_batch_16),
-    ("same tokens as NeMo", lambda m: m.equal_utterances),
+_SHARES: tuple[tuple[str, Callable[[Measured], Sequence[float]]], ...] = (
+    ("WER", lambda m: m.wer),
+    ("utterances with NeMo's tokens", lambda m: m.equal_utterances),
     ("token errors", lambda m: m.token_error_rate),
 )
+"""Columns that hold a share at batch 1 and one at batch 16."""
 
 
 def print_results(results: Results, console: Console) -> None:
     """The tables on a terminal."""
     console.print(f"\n[bold]{_headline(results)}[/bold]")
-    table = Table(show_lines=False)
-    for number, title in enumerate(_header()):
-        table.add_column(title, justify="left" if number == 0 else "right")
-    for row in _rows(results):
-        table.add_row(*row)
-    console.print(table)
-    judged = Table("aim", "ours", "best peer", "ratio", "reached")
-    for row in _verdict_rows(results):
-        judged.add_row(*row)
-    console.print(judged)
+    for header, rows in ((_header(results), _rows(results)), (_AIMS, _verdict_rows(results))):
+        table = Table()
+        for number, title in enumerate(header):
+            table.add_column(title, justify="left" if number == 0 else "right")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
     for name, reason in _missing(results):
         console.print(f"[yellow]{name}[/yellow]: {reason}", highlight=False)
 
@@ -56,21 +55,16 @@ def markdown(results: Results, figure: str | None) -> str:
         "",
         f"Machine: {machine}. Token ids are compared with those of: {results.reference or 'nobody'}.",
         "",
-        *_markdown_table(_header(), _rows(results)),
+        *_markdown_table(_header(results), _rows(results)),
         "",
-        "Median of the rounds, the best round in parentheses. RTFx is seconds of audio per second.",
+        "Median of the rounds, the best round in parentheses. RTFx is seconds of audio per second. Word",
+        "error rate and agreement of tokens are those of all the audio, at batch 1 / batch 16 where they differ.",
         "",
         *([f"![The same numbers as bars]({figure})", ""] if figure else []),
-        *_markdown_table(("Aim", "Ours", "Best peer", "Ratio", "Reached"), _verdict_rows(results)),
+        *_markdown_table(_AIMS, _verdict_rows(results)),
         "",
-        "| Contender | Versions | Cores busy |",
-        "|---|---|---|",
+        *(f"- {name}: {reason}" for name, reason in _missing(results)),
     ]
-    for one in results.measured:
-        versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
-        cores = f"{max(one.cores):.2f}" if one.cores else NOTHING
-        lines.append(f"| {NAMES[one.name]} | {versions or NOTHING} | {cores} |")
-    lines += ["", *(f"- {name} did not take part: {reason}" for name, reason in _missing(results))]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -91,22 +85,22 @@ def write_docs(results: Results, path: Path, figure: str | None) -> None:
 def _headline(results: Results) -> str:
     return (
         f"{results.date}: model {results.model}, {results.corpus}, {results.utterances} utterances, "
-        f"{results.duration_s / 60:.1f} minutes of audio, {results.threads} thread"
-        f"{'s' if results.threads > 1 else ''}, {results.rounds} interleaved rounds"
+        f"{results.duration_s / 60:.1f} minutes of audio ({results.timed_s / 60:.1f} of them timed), "
+        f"{results.threads} thread{'s' if results.threads > 1 else ''}, {results.rounds} rounds"
     )
 
 
-def _header() -> tuple[str, ...]:
-    return ("Contender", *(q.title for q in QUANTITIES), *(title for title, _ in _EXTRA))
+def _header(results: Results) -> tuple[str, ...]:
+    return ("", *(NAMES[one.name] for one in results.measured))
 
 
 def _rows(results: Results) -> list[tuple[str, ...]]:
-    rows = []
-    for one in results.measured:
-        numbers = [_number(quantity, one) for quantity in QUANTITIES]
-        shares = [NOTHING if (v := value(one)) is None else f"{100 * v:.2f} %" for _, value in _EXTRA]
-        rows.append((NAMES[one.name], *numbers, *shares))
-    return rows
+    """One row per quantity, one column per contender."""
+    rows = [(q.title, *(_number(q, one) for one in results.measured)) for q in QUANTITIES]
+    rows += [(title, *(_percent(values(one)) for one in results.measured)) for title, values in _SHARES]
+    cores = (f"{median(one.cores):.2f}" if one.cores else NOTHING for one in results.measured)
+    versions = (", ".join(f"{n} {v}" for n, v in one.versions.items()) or NOTHING for one in results.measured)
+    return [*rows, ("cores busy", *cores), ("versions", *versions)]
 
 
 def _number(quantity: Quantity, one: Measured) -> str:
@@ -114,6 +108,12 @@ def _number(quantity: Quantity, one: Measured) -> str:
     if middle is None or best is None:
         return NOTHING
     return f"{middle:.{quantity.digits}f} ({best:.{quantity.digits}f})"
+
+
+def _percent(shares: Sequence[float]) -> str:
+    """One number where both batch sizes gave the same."""
+    texts = list(dict.fromkeys(f"{100 * share:.2f}" for share in shares))
+    return f"{' / '.join(texts)} %" if texts else NOTHING
 
 
 def _verdict_rows(results: Results) -> list[tuple[str, ...]]:

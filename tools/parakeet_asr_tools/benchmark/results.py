@@ -24,10 +24,10 @@ class Measured:
     cold_start_s: list[float] = field(default_factory=list)
     peak_resident_bytes: list[float] = field(default_factory=list)
     cores: list[float] = field(default_factory=list)  # busy on average during the timed passes
-    wer_batch_1: float | None = None
-    wer_batch_16: float | None = None
-    equal_utterances: float | None = None  # share whose token ids are those of NeMo, 0..1
-    token_error_rate: float | None = None  # against NeMo's token ids
+    # at batch 1 and at batch 16
+    wer: list[float] = field(default_factory=list)
+    equal_utterances: list[float] = field(default_factory=list)  # share whose token ids are NeMo's, 0..1
+    token_error_rate: list[float] = field(default_factory=list)  # against NeMo's token ids
     error: str = ""
 
 
@@ -42,6 +42,7 @@ class Results:
     corpus: str
     utterances: int
     duration_s: float
+    timed_s: float  # audio of one round of the speed measurements
     model: str
     reference: str  # where the token ids to agree with come from
     measured: list[Measured]

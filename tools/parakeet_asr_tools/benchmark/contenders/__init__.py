@@ -21,6 +21,8 @@ MODULES = {
     "nemo": "nemo",
     "onnx_asr": "onnx_asr",
     "sherpa_onnx": "sherpa_onnx",
+    "parakeet_asr_stream": "parakeet_asr_stream",
+    "nemo_stream": "nemo_stream",
 }
 
 
@@ -49,6 +51,7 @@ class Contender(Protocol):
 
 
 def create(name: str) -> Contender:
-    """The contender of that name, not loaded yet."""
-    module = import_module(f"{__name__}.{MODULES[name]}")
-    return cast(Contender, module.create())
+    """The contender of that name, not loaded yet; one that streams has its window behind a colon."""
+    kind, _, window = name.partition(":")
+    module = import_module(f"{__name__}.{MODULES[kind]}")
+    return cast(Contender, module.create(window) if window else module.create())
