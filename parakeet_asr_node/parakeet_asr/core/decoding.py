@@ -15,6 +15,7 @@ import numpy as np
 
 from parakeet_asr.core.engine import EncoderOutput, Engine, PredictorState
 from parakeet_asr.core.model_spec import DecoderSpec
+from parakeet_asr.core.phrase_match import PhraseAutomaton, PhraseMatch
 from parakeet_asr.records import FloatArray, IntArray, Token
 
 
@@ -26,6 +27,7 @@ class DecoderState:
     predictor: PredictorState  # batch 1, before last_token
     time_jump_steps: int = 0  # steps of the next piece that a duration already skipped
     step: int = 0  # absolute step at which the next piece begins
+    match: PhraseMatch | None = None  # how far the tokens match a phrase; None: none was looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class GreedyDecoder:
 
     def __init__(self, engine: Engine, window_steps: int | None = None) -> None:
         """Use ``engine`` and join ``window_steps`` at once (None: by batch size)."""
+        self.phrases: PhraseAutomaton | None = None  # may be replaced at any time: the next call takes it
         self._engine = engine
         self._spec = engine.spec.decoder
         self._window_steps = window_steps
@@ -89,7 +92,8 @@ class GreedyDecoder:
         """
         lengths = encoded.lengths.tolist()
         begun = list(states) if states is not None else [initial_state(self._spec)] * len(lengths)
-        streams = [_Stream(i, state, lengths[i]) for i, state in enumerate(begun)]
+        phrases = self.phrases
+        streams = [_Stream(i, state, lengths[i], phrases) for i, state in enumerate(begun)]
         self._run(encoded.projected, [s for s in streams if s.time < s.length], begun)
         return [stream.result() for stream in streams]
 
@@ -127,10 +131,13 @@ class GreedyDecoder:
             jumps = np.zeros(best.shape, np.int64).tolist()  # RNNT: a token stays, a blank moves by one
         emitted = np.zeros(len(active), bool)
         for i, (stream, winners, steps) in enumerate(zip(active, best.tolist(), jumps, strict=True)):
+            if stream.match is not None:
+                stream.match.resist_blank(logits[i], winners)
             found = stream.walk(winners, steps, self._spec.blank_id)
             if found is not None:
-                confidence = max_probability_confidence(logits[i, found, :classes], winners[found])
-                stream.emit(winners[found], steps[found], confidence, self._spec.max_symbols_per_step)
+                token = winners[found] if stream.match is None else stream.match.choose(logits[i, found])
+                confidence = max_probability_confidence(logits[i, found, :classes], token)
+                stream.emit(token, steps[found], confidence, self._spec.max_symbols_per_step)
                 emitted[i] = True
         return emitted
 
@@ -145,13 +152,14 @@ def _keep(old: FloatArray, new: FloatArray, emitted: IntArray) -> FloatArray:
 class _Stream:
     """The host's side of one stream: where it stands and what it wrote."""
 
-    __slots__ = ("_begun", "_predictor", "_symbols", "_tokens", "length", "row", "time", "token")
+    __slots__ = ("_begun", "_predictor", "_symbols", "_tokens", "length", "match", "row", "time", "token")
 
-    def __init__(self, row: int, begun: DecoderState, length: int) -> None:
+    def __init__(self, row: int, begun: DecoderState, length: int, phrases: PhraseAutomaton | None) -> None:
         self.row = row
         self.time = begun.time_jump_steps
         self.length = length
         self.token = begun.last_token
+        self.match = phrases.resume(begun.match) if phrases is not None else None
         self._begun = begun
         self._predictor = begun.predictor
         self._symbols = 0  # emitted at this very step
@@ -172,6 +180,8 @@ class _Stream:
         """Write a token here and move on by its duration."""
         self._tokens.append(Token(token, self._begun.step + self.time, duration_steps, confidence))
         self.token = token
+        if self.match is not None:
+            self.match = self.match.after(token)
         self._symbols += 1
         if duration_steps:
             self._move(duration_steps)
@@ -185,7 +195,7 @@ class _Stream:
     def result(self) -> Decoded:
         """What was written, and the state from which the next piece goes on."""
         jump, step = self.time - self.length, self._begun.step + self.length
-        return Decoded(tuple(self._tokens), DecoderState(self.token, self._predictor, jump, step))
+        return Decoded(tuple(self._tokens), DecoderState(self.token, self._predictor, jump, step, self.match))
 
     def _move(self, steps: int) -> None:
         if steps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from parakeet_asr.core.engine import EncoderOutput, Engine
 from parakeet_asr.core.features import FeatureExtractor
 from parakeet_asr.core.guard import BlankGuard
 from parakeet_asr.core.model_spec import ModelSpec
+from parakeet_asr.core.phrases import DEFAULT_SCORE, Phrase, SkippedPhrase, compile_phrases
 from parakeet_asr.core.spectrum import HOP_SAMPLES
 from parakeet_asr.core.tokenizer import Tokenizer
 from parakeet_asr.core.words import build_words, join_words
@@ -72,6 +73,24 @@ class Recognizer:
                 heard = self.transcription(tokens, len(audio[row]))
                 results[row] = replace(heard, recovered=tokens is not one.tokens)
         return results
+
+    def set_phrases(
+        self, phrases: Iterable[str | Phrase], score: float = DEFAULT_SCORE, anti_blank: float = 0.0
+    ) -> tuple[SkippedPhrase, ...]:
+        """Listen for these phrases instead of those before, from the next decoder call on; none ends it.
+
+        May be called from another thread while this one recognizes: a call that runs keeps what it has. An
+        utterance that is open goes on with the new ones, where the match of an old one is forgotten.
+
+        Returns:
+            The phrases that the model could never write; the others are listened for.
+
+        Raises:
+            ConfigurationError: a score is not a number from 0 on; the phrases before stay.
+        """
+        compiled = compile_phrases(phrases, self.tokenizer, score, anti_blank)
+        self._decoder.phrases = compiled.automaton
+        return compiled.skipped
 
     def fill_holes(
         self, samples: FloatArray, tokens: tuple[Token, ...], first_step: int = 0
