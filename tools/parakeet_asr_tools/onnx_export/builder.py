@@ -118,10 +118,11 @@ class GraphBuilder:
             array: float32; its LAST axis is the output channel for int8.
             scale: multiplied on when the graph is loaded, which keeps stored values exact; in float32
                 it is multiplied here.
-            exact: store float32 whatever the format.
+            exact: store float32 whatever the format, as is done with vectors anyway: small, or not a float16
+                number even where the trained weight was one.
         """
         name = self._unique(name)
-        if exact or self._weights == "float32" or array.size < _SMALL_ELEMENTS:
+        if exact or self._weights == "float32" or array.ndim == 1 or array.size < _SMALL_ELEMENTS:
             self._store(name, array if scale is None else array * scale)
             return name
         if self._weights == "int8":
@@ -130,7 +131,8 @@ class GraphBuilder:
             self._store(name, np.rint(array / step).astype(np.int8))
             scale = step if scale is None else step * scale
         else:
-            halves = array.astype(np.float16)
+            with np.errstate(over="ignore"):
+                halves = array.astype(np.float16)
             if not np.isfinite(halves).all():
                 raise OverflowError(f"{name}: values beyond float16; export with float32 weights")
             self._store(name, halves)

@@ -75,7 +75,8 @@ def _positions(graph: GraphBuilder, d_model: int, steps: str) -> str:
     """
     distance = graph.op("Range", steps, graph.op("Neg", steps), graph.constant(-1))
     distance = graph.op("Cast", distance, to=1)
-    frequency = np.exp(np.arange(0, d_model, 2, dtype=np.float32) * np.float32(-(math.log(10000.0) / d_model)))
+    exponent = np.arange(0, d_model, 2, dtype=np.float32) * np.float32(-(math.log(10000.0) / d_model))
+    frequency = np.exp(exponent.astype(np.float64))  # float32 exp differs from processor to processor
     angle = graph.op("Mul", graph.floats(frequency[:, None]), distance)
     return graph.op("Concat", graph.op("Sin", angle), graph.op("Cos", angle), axis=0)
 
@@ -249,7 +250,7 @@ def _convolution(graph: GraphBuilder, module: Convolution, x: str, shared: _Shar
     x = graph.op("Unsqueeze", x, graph.constant([1]))
     x = graph.op("Transpose", x, perm=_TO_CHANNELS_FIRST)  # [batch, d_model, 1, steps]
     weight, bias = _depthwise_parameters(module)
-    inputs = [x, graph.weight("depthwise_conv.weight", weight)]
+    inputs = [x, graph.weight("depthwise_conv.weight", weight, exact=True)]
     if bias is not None:
         inputs.append(graph.weight("depthwise_conv.bias", bias))
     left, right = module.context
