@@ -22,13 +22,14 @@ def draw(results: Results, path: Path) -> None:
     matplotlib: Any = import_module("matplotlib")
     matplotlib.use("Agg")
     pyplot: Any = import_module("matplotlib.pyplot")
-    figure, panels = pyplot.subplots(1, len(QUANTITIES), figsize=(3.0 * len(QUANTITIES), 2.4), sharey=True)
-    for panel, quantity in zip(panels, QUANTITIES, strict=True):
+    drawn = [quantity for quantity in QUANTITIES if quantity.has_aim]
+    figure, panels = pyplot.subplots(1, len(drawn), figsize=(2.6 * len(drawn), 2.2), sharey=True)
+    for panel, quantity in zip(panels, drawn, strict=True):
         _panel(panel, quantity, results.measured)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     # No software name and date inside: the same results give the same file.
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    figure.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(figure)
 
 

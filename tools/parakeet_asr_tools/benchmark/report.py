@@ -15,6 +15,7 @@ from parakeet_asr_tools.benchmark.results import QUANTITIES, Measured, Quantity,
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 NOTHING = "-"
+UNDISTURBED = 0.9  # of the time of every thread
 _AIMS = ("Aim", "Ours", "Best peer", "Ratio", "Reached")
 
 NAMES = {
@@ -43,6 +44,8 @@ def print_results(results: Results, console: Console) -> None:
         for row in rows:
             table.add_row(*row)
         console.print(table)
+    for line in _disturbance(results):
+        console.print(f"[yellow]{line}[/yellow]")
     for name, reason in _missing(results):
         console.print(f"[yellow]{name}[/yellow]: {reason}", highlight=False)
 
@@ -57,8 +60,10 @@ def markdown(results: Results, figure: str | None) -> str:
         "",
         *_markdown_table(_header(results), _rows(results)),
         "",
-        "Median of the rounds, the best round in parentheses. RTFx is seconds of audio per second. Word",
-        "error rate and agreement of tokens are those of all the audio, at batch 1 / batch 16 where they differ.",
+        "Median of the rounds, the best round in parentheses. RTFx is seconds of audio per second of time,",
+        "or of processor time. Word error rate and agreement of tokens are those of all the audio, at",
+        "batch 1 / batch 16 where they differ.",
+        *_disturbance(results),
         "",
         *([f"![The same numbers as bars]({figure})", ""] if figure else []),
         *_markdown_table(_AIMS, _verdict_rows(results)),
@@ -88,6 +93,17 @@ def _headline(results: Results) -> str:
         f"{results.duration_s / 60:.1f} minutes of audio ({results.timed_s / 60:.1f} of them timed), "
         f"{results.threads} thread{'s' if results.threads > 1 else ''}, {results.rounds} rounds"
     )
+
+
+def _disturbance(results: Results) -> list[str]:
+    """A warning when others used the processor meanwhile: then only the ratios mean something."""
+    shares = [share / results.threads for one in results.measured for share in one.cores]
+    if not shares or median(shares) >= UNDISTURBED:
+        return []
+    return [
+        f"The machine was not free: contenders got {100 * median(shares):.0f} % of the processor time "
+        "that they could have used. Compare them with each other, not with another run."
+    ]
 
 
 def _header(results: Results) -> tuple[str, ...]:

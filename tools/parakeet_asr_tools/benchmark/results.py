@@ -20,6 +20,8 @@ class Measured:
     versions: dict[str, str] = field(default_factory=dict)
     rtfx_batch_1: list[float] = field(default_factory=list)
     rtfx_batch_16: list[float] = field(default_factory=list)
+    cpu_rtfx_batch_1: list[float] = field(default_factory=list)  # per second of processor time
+    cpu_rtfx_batch_16: list[float] = field(default_factory=list)
     features_samples_per_s: list[float] = field(default_factory=list)
     cold_start_s: list[float] = field(default_factory=list)
     peak_resident_bytes: list[float] = field(default_factory=list)
@@ -72,6 +74,11 @@ class Quantity:
     aim_ratio: float | None = None  # ours over the best peer's
     aim_value: float | None = None  # in the printed unit
 
+    @property
+    def has_aim(self) -> bool:
+        """Whether anything is aimed at; the others are printed only."""
+        return self.aim_ratio is not None or self.aim_value is not None
+
     def best(self, one: Measured) -> float | None:
         """The best round, in the printed unit; nothing when it was not measured."""
         values = self.values(one)
@@ -88,6 +95,8 @@ class Quantity:
 QUANTITIES = (
     Quantity("RTFx, batch 1", lambda m: m.rtfx_batch_1, "higher", 1.0, 0, aim_ratio=1.5),
     Quantity("RTFx, batch 16", lambda m: m.rtfx_batch_16, "higher", 1.0, 0, aim_ratio=1.5),
+    Quantity("RTFx of processor time, batch 1", lambda m: m.cpu_rtfx_batch_1, "higher", 1.0, 0),
+    Quantity("RTFx of processor time, batch 16", lambda m: m.cpu_rtfx_batch_16, "higher", 1.0, 0),
     Quantity(
         "features, million samples/s", lambda m: m.features_samples_per_s, "higher", 1e-6, 1, aim_ratio=2.0
     ),

@@ -107,6 +107,7 @@ class Run:
         for child, wall_s, cpu_s, audio_s in self._take_turns(children, "speed", batch):
             one = self._measured[child.name]
             (one.rtfx_batch_1 if batch == 1 else one.rtfx_batch_16).append(audio_s / wall_s)
+            (one.cpu_rtfx_batch_1 if batch == 1 else one.cpu_rtfx_batch_16).append(audio_s / cpu_s)
             one.cores.append(cpu_s / wall_s)
 
     def _features(self, children: list[Child]) -> None:

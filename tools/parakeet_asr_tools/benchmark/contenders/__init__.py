@@ -16,15 +16,6 @@ from parakeet_asr_tools.benchmark.job import Hypothesis
 
 FloatArray = NDArray[np.float32]
 
-MODULES = {
-    "parakeet_asr": "parakeet_asr",
-    "nemo": "nemo",
-    "onnx_asr": "onnx_asr",
-    "sherpa_onnx": "sherpa_onnx",
-    "parakeet_asr_stream": "parakeet_asr_stream",
-    "nemo_stream": "nemo_stream",
-}
-
 
 class Contender(Protocol):
     """A recognizer under test. Audio is [n] float32 at 16 kHz, already in memory."""
@@ -53,5 +44,5 @@ class Contender(Protocol):
 def create(name: str) -> Contender:
     """The contender of that name, not loaded yet; one that streams has its window behind a colon."""
     kind, _, window = name.partition(":")
-    module = import_module(f"{__name__}.{MODULES[kind]}")
+    module = import_module(f"{__name__}.{kind}")
     return cast(Contender, module.create(window) if window else module.create())
