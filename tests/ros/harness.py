@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ REASON = "no ROS 2: source one, or use CPython 3.11 on x86_64 Linux, and run `ma
 rclpy = pytest.importorskip("rclpy", reason=REASON)
 pytest.importorskip("parakeet_asr_msgs.msg", reason="parakeet_asr_msgs is not built: `make test` does that")
 
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
 from parakeet_asr_msgs.msg import AudioChunk, State, Transcript  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
@@ -34,6 +36,14 @@ RELIABLE = QoSProfile(depth=50)
 TIMEOUT_S = 30.0
 SECOND = 1_000_000_000  # nanoseconds
 CAPTURED_NS = 1_000_000_000 * SECOND  # 2001-09-09: nothing that a clock could say by accident
+
+__all__ = [
+    "ChangeState",
+    "GetState",
+    "State",
+    "Transcript",
+    "Transition",
+]  # for the tests, which import no ROS
 
 # Other graphs on this machine and in its network are none of a test's business.
 if os.environ.get("ROS_DISTRO") == "humble":
@@ -111,14 +121,6 @@ class Graph:
             node.close() if isinstance(node, AsrNode) else node.destroy_node()
         self.executor.shutdown()
         rclpy.shutdown(context=self.context)
-
-
-@pytest.fixture
-def graph() -> Iterator[Graph]:
-    """An empty graph."""
-    graph = Graph()
-    yield graph
-    graph.close()
 
 
 class Speaker:

@@ -5,12 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
-
-from harness import FAILURE, SUCCESS, Ears, Graph, Node, Speaker, State, graph, sample, start
-
-__all__ = ["graph"]
+from harness import (
+    FAILURE,
+    SUCCESS,
+    ChangeState,
+    Ears,
+    GetState,
+    Graph,
+    Node,
+    Speaker,
+    State,
+    Transition,
+    sample,
+    start,
+)
 
 
 def call(graph: Graph, node: Node, kind: Any, name: str, request: Any) -> Any:

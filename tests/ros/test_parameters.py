@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness import Graph, Parameter, graph, start
+from harness import Graph, Parameter, start
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.ros.parameters import PARAMETERS
-
-__all__ = ["graph"]
 
 
 def test_every_parameter_is_declared_with_its_description_and_range(graph: Graph) -> None:

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness import Ears, Graph, State, graph
+from harness import Ears, Graph, State
 
-__all__ = ["graph"]
 TIMEOUT_S = 30
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import CAPTURED_NS, SECOND, Ears, Graph, Speaker, Transcript, graph, nanoseconds, sample, start
-
-__all__ = ["graph"]
+from harness import CAPTURED_NS, SECOND, Ears, Graph, Speaker, Transcript, nanoseconds, sample, start
 
 
 def hear(graph: Graph, count: int = 1, **speech: object) -> Ears:

@@ -13,12 +13,9 @@ from harness import (
     Speaker,
     State,
     Transcript,
-    graph,
     sample,
     start,
 )
-
-__all__ = ["graph"]
 
 
 @pytest.mark.parametrize("realtime", [True, False])
