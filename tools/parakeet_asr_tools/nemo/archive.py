@@ -15,6 +15,7 @@ import pickle
 import shutil
 import tarfile
 import tempfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -176,7 +177,9 @@ def load_checkpoint(path: Path, what: str) -> dict[str, Tensor]:
     try:
         with path.open("rb") as stream:
             is_zip = _is_bounded_zip(stream, what)
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles that torch did not write: refused or loaded, either is clear
+            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]
         raise ArchiveError(f"{what}: wants to run code or is damaged, refused ({reason})") from error
