@@ -1,4 +1,4 @@
-"""What the original NeMo's cache-aware streaming makes of a signal, step by step; imports nothing of this project.
+"""What the original NeMo's cache-aware streaming makes of a signal, step by step; imports nothing of ours.
 
     nemo_stream_reference.py MODEL.nemo SAMPLES.npy OUT.npz [--caches]
 
@@ -107,7 +107,7 @@ def chunks(buffer: Any, features: torch.Tensor) -> Any:
         begun = buffer.buffer_idx
         yield chunk, length, buffer.is_buffer_empty()
     rest = features.shape[2] - begun
-    if 0 < rest:
+    if rest > 0:
         before = buffer.streaming_cfg.pre_encode_cache_size[1]
         yield features[:, :, begun - before :], torch.tensor([before + rest]), True
 

@@ -224,8 +224,12 @@ def _check_streaming(encoder: EncoderSpec) -> None:
     if right < 0 or streaming.convolution_cache_steps < 1:
         raise _fail(where, "right_context_steps >= 0 and convolution_cache_steps > 0", numbers)
     if left < 1 or left % (right + 1):
-        raise _fail(f"{where}.left_context_steps", f"a multiple of right_context_steps + 1 ({right + 1})", left)
-    expected = cache_aware_streaming(left, right, streaming.convolution_cache_steps, encoder.subsampling_factor)
+        raise _fail(
+            f"{where}.left_context_steps", f"a multiple of right_context_steps + 1 ({right + 1})", left
+        )
+    expected = cache_aware_streaming(
+        left, right, streaming.convolution_cache_steps, encoder.subsampling_factor
+    )
     for name, came in numbers.items():
         if came != getattr(expected, name):
             raise _fail(f"{where}.{name}", f"{getattr(expected, name)} for these contexts", came)

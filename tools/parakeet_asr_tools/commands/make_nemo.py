@@ -23,8 +23,8 @@ def add_parser(commands: Any) -> None:
         "--preset",
         choices=("v3", "demo", "cache-aware"),
         required=True,
-        help="v3: parakeet-tdt-0.6b-v3's size (2.5 GB); demo: 43 MB; cache-aware: a small causal model for streaming "
-        "with caches (3 MB)",
+        help="v3: parakeet-tdt-0.6b-v3's size (2.5 GB); demo: 43 MB; cache-aware: a small causal model for "
+        "streaming with caches (2 MB)",
     )
     parser.add_argument("--decoder", choices=("tdt", "rnnt"), default="tdt", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of the weights (default: %(default)s)")
@@ -36,7 +36,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from parakeet_asr_tools.making.random_model import make_archive
 
     with progress(f"making {arguments.preset}") as report:
-        calibration = make_archive(arguments.out, PRESETS[arguments.preset], arguments.seed, arguments.decoder, report)
+        preset = PRESETS[arguments.preset]
+        calibration = make_archive(arguments.out, preset, arguments.seed, arguments.decoder, report)
     size_mb = arguments.out.stat().st_size / 1e6
     console.print(
         f"{arguments.out}: {size_mb:.1f} MB, {calibration.tokens_per_s:.1f} tokens per second "

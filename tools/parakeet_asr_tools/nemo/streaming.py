@@ -8,7 +8,7 @@ from parakeet_asr_tools.nemo.config import EncoderConfig
 
 
 def streaming_spec(encoder: EncoderConfig) -> StreamingSpec:
-    """The contract of an encoder: a full-context model is offline, a causal ``chunked_limited`` one cache-aware.
+    """The contract of an encoder: offline with full context, cache-aware when causal and ``chunked_limited``.
 
     The numbers are those of NeMo's ``setup_streaming_params``.
 
@@ -37,14 +37,14 @@ def _require_causal(encoder: EncoderConfig) -> None:
     left, right = encoder.attention_context_steps
     if right < 0 or left < 1 or left % (right + 1):
         raise ArchiveError(
-            f"model_config.yaml: encoder.att_context_size: [{left}, {right}] is not supported, expected a right "
-            "context of 0 or more steps and a left one that is a multiple of right + 1"
+            f"model_config.yaml: encoder.att_context_size: [{left}, {right}] is not supported, expected a "
+            "right context of 0 or more steps and a left one that is a multiple of right + 1"
         )
 
 
 def _require(name: str, came: object, expected: object) -> None:
     if came != expected:
         raise ArchiveError(
-            f"model_config.yaml: encoder.{name}: {came!r} is not supported, expected {expected!r}: a model is either "
-            "full-context, or causal with chunked_limited attention"
+            f"model_config.yaml: encoder.{name}: {came!r} is not supported, expected {expected!r}: a model is "
+            "either full-context, or causal with chunked_limited attention"
         )

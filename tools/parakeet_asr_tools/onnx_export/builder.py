@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Literal
@@ -27,20 +28,32 @@ _INT8_MAX = 127
 
 
 class ExternalData:
-    """The file beside a graph that holds its large tensors, written front to back."""
+    """The file beside one or more graphs that holds their large tensors, written front to back.
+
+    Equal tensors are stored once: the two encoders of a cache-aware model share nearly all of them.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._stream: IO[bytes] = path.open("wb")
+        self._offsets: dict[bytes, int] = {}  # by content
 
     def append(self, tensor: TensorProto, array: NDArray[np.generic]) -> None:
-        """Write the array and make ``tensor`` point at it."""
-        offset = -(-self._stream.tell() // _PAGE_BYTES) * _PAGE_BYTES
-        self._stream.write(b"\0" * (offset - self._stream.tell()))
-        self._stream.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+        """Write the array, unless it is there already, and make ``tensor`` point at it."""
+        content = np.ascontiguousarray(array).data.cast("B")
+        digest = hashlib.sha256(content).digest()
+        if digest not in self._offsets:
+            self._offsets[digest] = -(-self._stream.tell() // _PAGE_BYTES) * _PAGE_BYTES
+            self._stream.write(b"\0" * (self._offsets[digest] - self._stream.tell()))
+            self._stream.write(content)
         tensor.data_location = TensorProto.EXTERNAL
+        offset = self._offsets[digest]
         for key, value in (("location", self.path.name), ("offset", str(offset)), ("length", str(array.nbytes))):
             tensor.external_data.add(key=key, value=value)
+
+    def flush(self) -> None:
+        """What was appended is in the file."""
+        self._stream.flush()
 
     def close(self) -> None:
         """End the file."""
@@ -181,7 +194,7 @@ class GraphBuilder:
         )
         path.write_bytes(model.SerializeToString(deterministic=True))
         if self._external is not None:
-            self._external.close()
+            self._external.flush()
         onnx.checker.check_model(str(path))
         return GraphSpec(file=path.name, inputs=dict(self._inputs), outputs=dict(self._outputs))
 

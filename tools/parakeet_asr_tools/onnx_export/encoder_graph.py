@@ -18,7 +18,9 @@ from torch import nn
 
 from parakeet_asr_tools.nemo.config import EncoderConfig
 from parakeet_asr_tools.onnx_export.builder import Array, GraphBuilder
+from parakeet_asr_tools.onnx_export.causal_subsampling import causal_subsampling
 from parakeet_asr_tools.onnx_export.layers import array_of, layer_norm, linear, swish, valid_mask
+from parakeet_asr_tools.onnx_export.surroundings import Surroundings
 from parakeet_asr_tools.torch_model.attention import MASKED_SCORE, RelativeAttention
 from parakeet_asr_tools.torch_model.convolution import Convolution
 from parakeet_asr_tools.torch_model.encoder import ConformerLayer, Encoder, FeedForward
@@ -38,12 +40,12 @@ def write_encoder(graph: GraphBuilder, model: Transducer) -> None:
     config = model.config.encoder
     features = graph.input("audio_signal", "float32", ("batch", config.mels, "frames"))
     length = graph.input("length", "int64", ("batch",))
-    x, steps_valid, steps = _subsampling(graph, model.encoder, config.mels, features, length)
-    shared = _Shared(graph, config, steps_valid, steps)
+    x, steps_valid, steps = _subsampling(graph, model.encoder, config, features, length)
+    shared = _WholePass(graph, config, steps_valid, steps)
     for i, layer in enumerate(model.encoder.layers):
         assert isinstance(layer, ConformerLayer)
         with graph.scope(f"layers.{i}"):
-            x = _conformer_layer(graph, layer, x, shared)
+            x = conformer_layer(graph, layer, x, shared)
     with graph.scope("joint"):
         projected = linear(graph, x, model.joint.enc, "enc")
     graph.output("outputs", graph.op("Transpose", x, perm=[0, 2, 1]), "float32", ("batch", config.d_model, "steps"))
@@ -51,21 +53,52 @@ def write_encoder(graph: GraphBuilder, model: Transducer) -> None:
     graph.output("encoded_projected", projected, "float32", ("batch", "steps", model.config.joint.hidden))
 
 
-class _Shared:
-    """What every layer needs and is computed once: masks, positions, shapes."""
+class _WholePass:
+    """Every step of the audio is there: the :class:`Surroundings` of all layers, computed once."""
 
     def __init__(self, graph: GraphBuilder, config: EncoderConfig, valid: str, steps: str) -> None:
+        self._graph = graph
         with graph.scope("shared"):
             mask = valid_mask(graph, valid, steps, [])
             self.convolution_mask = graph.op("Unsqueeze", mask, graph.constant([2]))  # [batch, steps, 1]
             outside = graph.op("Sub", mask, graph.floats(1.0))
             score = graph.op("Mul", outside, graph.floats(-MASKED_SCORE))
             self.score_mask = graph.op("Unsqueeze", score, graph.constant([1, 2]))  # [batch, 1, 1, steps]
+            if config.attention_style == "chunked_limited":
+                self.score_mask = graph.op("Min", self.score_mask, _chunk_score(graph, config, steps))
             size = graph.op("Unsqueeze", steps, graph.constant([0]))
-            self.steps = size  # [1]
-            self.rows_of_steps = graph.op("Concat", graph.constant([0, 0, -1]), size, axis=0)
-            self.steps_of_rows = graph.op("Concat", graph.constant([0, 0]), size, graph.constant([-1]), axis=0)
-            self.positions = _positions(graph, config.d_model, steps)
+            self.keys = size
+            self.rows_of_queries = graph.op("Concat", graph.constant([0, 0, -1]), size, axis=0)
+            rows = [graph.constant([0, 0]), size, graph.constant([-1])]
+            self.queries_of_rows = graph.op("Concat", *rows, axis=0)
+            self._positions = _positions(graph, config.d_model, steps)
+
+    def attention_context(self, x: str) -> str:
+        """The steps themselves."""
+        return x
+
+    def positions(self, module: RelativeAttention) -> str:
+        """Projected for the length at hand."""
+        weight = self._graph.weight("linear_pos.weight", _position_weight(module))
+        shape = self._graph.constant([1, *module.pos_bias_u.shape, -1])
+        return self._graph.op("Reshape", self._graph.op("MatMul", weight, self._positions), shape)
+
+    def convolution_context(self, x: str, context: tuple[int, int]) -> tuple[str, list[int]]:
+        """Nothing lies outside."""
+        return x, [0, context[0], 0, context[1]]
+
+
+def _chunk_score(graph: GraphBuilder, config: EncoderConfig, steps: str) -> str:
+    """[1, 1, steps, steps]: 0.0 for a query's own chunk and those before it that it sees (``chunk_mask``)."""
+    left, right = config.attention_context_steps
+    places = graph.op("Range", graph.constant(0), steps, graph.constant(1))
+    chunk = graph.op("Div", places, graph.constant(right + 1))
+    behind = graph.op("Sub", graph.op("Unsqueeze", chunk, graph.constant([1])), chunk)
+    future = graph.op("Less", behind, graph.constant(0))
+    forgotten = graph.op("Greater", behind, graph.constant(left // (right + 1)))
+    hidden = graph.op("Or", future, forgotten)
+    score = graph.op("Where", hidden, graph.floats(MASKED_SCORE), graph.floats(0.0))
+    return graph.op("Unsqueeze", score, graph.constant([0, 1]))
 
 
 def _positions(graph: GraphBuilder, d_model: int, steps: str) -> str:
@@ -87,7 +120,7 @@ def _halved(graph: GraphBuilder, length: str) -> str:
 
 
 def _subsampling(
-    graph: GraphBuilder, encoder: Encoder, mels: int, features: str, length: str
+    graph: GraphBuilder, encoder: Encoder, config: EncoderConfig, features: str, length: str
 ) -> tuple[str, str, str]:
     """Returns [batch, steps, d_model], valid steps [batch] and the scalar number of steps.
 
@@ -96,7 +129,11 @@ def _subsampling(
     given something hugely negative for those rows, and the ReLU behind it makes the zero. The last
     convolution has no window behind it.
     """
-    module = encoder.pre_encode
+    module, mels = encoder.pre_encode, config.mels
+    if module.causal:
+        with graph.scope("pre_encode"):
+            x, length, size = causal_subsampling(graph, module, features, length)
+            return subsampling_projection(graph, module, x, encoder.scale), length, size
     convolutions = [layer for layer in module.conv if isinstance(layer, nn.Conv2d)]
     with graph.scope("pre_encode"):
         size = graph.op("Gather", graph.op("Shape", features), graph.constant(2), axis=0)
@@ -114,7 +151,7 @@ def _subsampling(
             if i + 2 < len(convolutions):
                 x = graph.op("Add", x, _drowned_rows(graph, convolutions[i].out_channels, bins, length, size))
             x = graph.op("Relu", x)
-        return _subsampling_projection(graph, module, x, encoder.scale), length, size
+        return subsampling_projection(graph, module, x, encoder.scale), length, size
 
 
 def _first_convolution(graph: GraphBuilder, x: str, layer: nn.Conv2d, mels: int, length: str, size: str) -> str:
@@ -162,7 +199,7 @@ def _convolution_2d(graph: GraphBuilder, x: str, layer: nn.Conv2d, name: str) ->
     return graph.op("Conv", x, weight, bias, group=layer.groups, pads=pads, strides=list(layer.stride))
 
 
-def _subsampling_projection(graph: GraphBuilder, module: Subsampling, x: str, scale: float) -> str:
+def subsampling_projection(graph: GraphBuilder, module: Subsampling, x: str, scale: float) -> str:
     """[batch, channels, steps, bins] -> [batch, steps, d_model].
 
     The weight's rows are put into (bin, channel) order, so that channels-last memory is what it reads.
@@ -179,7 +216,8 @@ def _subsampling_projection(graph: GraphBuilder, module: Subsampling, x: str, sc
     return graph.op("Add", y, graph.weight("out.bias", array_of(module.out.bias) * np.float32(scale)))
 
 
-def _conformer_layer(graph: GraphBuilder, layer: ConformerLayer, x: str, shared: _Shared) -> str:
+def conformer_layer(graph: GraphBuilder, layer: ConformerLayer, x: str, shared: Surroundings) -> str:
+    """One layer, [batch, queries, d_model] in and out."""
     with graph.scope("feed_forward1"):
         y = layer_norm(graph, x, layer.norm_feed_forward1, "norm")
         x = graph.op("Add", x, _feed_forward(graph, layer.feed_forward1, y))
@@ -201,17 +239,17 @@ def _feed_forward(graph: GraphBuilder, module: FeedForward, x: str) -> str:
     return linear(graph, x, module.linear2, "linear2", scale=0.5)
 
 
-def _attention(graph: GraphBuilder, module: RelativeAttention, x: str, shared: _Shared) -> str:
+def _attention(graph: GraphBuilder, module: RelativeAttention, x: str, shared: Surroundings) -> str:
     heads, size = module.heads, module.pos_bias_u.shape[1]
     scale = 1.0 / math.sqrt(size)
     query = _heads(graph, linear(graph, x, module.linear_q, "linear_q", scale), heads, size, [0, 2, 1, 3])
-    key = _heads(graph, linear(graph, x, module.linear_k, "linear_k"), heads, size, [0, 2, 3, 1])
-    value = _heads(graph, linear(graph, x, module.linear_v, "linear_v"), heads, size, [0, 2, 1, 3])
+    context = shared.attention_context(x)
+    key = _heads(graph, linear(graph, context, module.linear_k, "linear_k"), heads, size, [0, 2, 3, 1])
+    value = _heads(graph, linear(graph, context, module.linear_v, "linear_v"), heads, size, [0, 2, 1, 3])
     bias_u = graph.weight("pos_bias_u", array_of(module.pos_bias_u)[:, None] * np.float32(scale))
     bias_v = graph.weight("pos_bias_v", array_of(module.pos_bias_v)[:, None] * np.float32(scale))
     content = graph.op("MatMul", graph.op("Add", query, bias_u), key)
-    position = graph.op("MatMul", graph.weight("linear_pos.weight", _position_weight(module)), shared.positions)
-    position = graph.op("Reshape", position, graph.constant([1, heads, size, -1]))
+    position = shared.positions(module)
     placed = graph.op("MatMul", graph.op("Add", query, bias_v), position)
     placed = _relative_shift(graph, placed, shared)
     scores = graph.op("Add", graph.op("Add", content, placed), shared.score_mask)
@@ -232,29 +270,30 @@ def _position_weight(module: RelativeAttention) -> Array:
     return np.concatenate((weight[:, 0::2], weight[:, 1::2]), axis=1)
 
 
-def _relative_shift(graph: GraphBuilder, placed: str, shared: _Shared) -> str:
-    """[batch, heads, T, 2T] over distances T ... -(T - 1) -> [batch, heads, T, T] over keys.
+def _relative_shift(graph: GraphBuilder, placed: str, shared: Surroundings) -> str:
+    """[batch, heads, Q, K + Q] over distances K ... -(Q - 1) -> [batch, heads, Q, K] over keys.
 
-    Read as 2T rows of T, without the first row, read as T rows of 2T - 1: row i begins at distance i.
+    Read as K + Q rows of Q, without the first row, read as Q rows of K + Q - 1: row i begins at distance
+    K - Q + i.
     """
-    rows = graph.op("Reshape", placed, shared.rows_of_steps)
+    rows = graph.op("Reshape", placed, shared.rows_of_queries)
     rows = graph.op("Slice", rows, graph.constant([1]), graph.constant([2**31 - 1]), graph.constant([2]))
-    shifted = graph.op("Reshape", rows, shared.steps_of_rows)
-    return graph.op("Slice", shifted, graph.constant([0]), shared.steps, graph.constant([3]))
+    shifted = graph.op("Reshape", rows, shared.queries_of_rows)
+    return graph.op("Slice", shifted, graph.constant([0]), shared.keys, graph.constant([3]))
 
 
-def _convolution(graph: GraphBuilder, module: Convolution, x: str, shared: _Shared) -> str:
+def _convolution(graph: GraphBuilder, module: Convolution, x: str, shared: Surroundings) -> str:
     x, gate = graph.split_op("Split", linear(graph, x, module.pointwise_conv1, "pointwise_conv1"), count=2, axis=-1)
     x = graph.op("Mul", x, graph.op("Sigmoid", gate))
     x = graph.op("Mul", x, shared.convolution_mask)
     x = graph.op("Unsqueeze", x, graph.constant([1]))
     x = graph.op("Transpose", x, perm=_TO_CHANNELS_FIRST)  # [batch, d_model, 1, steps]
+    x, pads = shared.convolution_context(x, module.context)
     weight, bias = _depthwise_parameters(module)
     inputs = [x, graph.weight("depthwise_conv.weight", weight, exact=True)]
     if bias is not None:
         inputs.append(graph.weight("depthwise_conv.bias", bias))
-    left, right = module.context
-    x = graph.op("Conv", *inputs, group=weight.shape[0], pads=[0, left, 0, right])
+    x = graph.op("Conv", *inputs, group=weight.shape[0], pads=pads)
     x = graph.op("Transpose", x, perm=_TO_CHANNELS_LAST)
     x = graph.op("Squeeze", x, graph.constant([1]))
     if isinstance(module.batch_norm, nn.LayerNorm):

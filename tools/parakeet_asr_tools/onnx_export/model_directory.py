@@ -9,7 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from parakeet_asr.core.model_spec import FileSpec, GraphSpec, ModelSpec, SourceSpec, parse_model_spec
+from parakeet_asr.core.model_spec import (
+    STREAMING_GRAPH,
+    FileSpec,
+    GraphSpec,
+    ModelSpec,
+    SourceSpec,
+    parse_model_spec,
+)
 from parakeet_asr.errors import ArchiveError
 from parakeet_asr_tools import __version__
 from parakeet_asr_tools.contract import TOKENIZER_FILE, contract
@@ -20,6 +27,7 @@ from parakeet_asr_tools.onnx_export.builder import ExternalData, GraphBuilder, W
 from parakeet_asr_tools.onnx_export.card import model_card
 from parakeet_asr_tools.onnx_export.decoder_graph import write_decoder_step, write_joint, write_predictor
 from parakeet_asr_tools.onnx_export.encoder_graph import write_encoder
+from parakeet_asr_tools.onnx_export.encoder_stream_graph import write_encoder_stream
 from parakeet_asr_tools.torch_model.transducer import Transducer, load_transducer
 
 EXTERNAL_ABOVE_BYTES = 1 << 30  # protobuf ends at 2 GiB; stay well below
@@ -33,6 +41,7 @@ _GRAPHS: dict[str, Callable[[GraphBuilder, Transducer], None]] = {
     "predictor": write_predictor,
     "joint": write_joint,
 }
+_LARGE_GRAPHS = ("encoder", STREAMING_GRAPH)  # their weights may lie beside them
 _BYTES = {"float32": 4, "float16": 2, "int8": 1}
 
 
@@ -84,18 +93,22 @@ def export_model(
 def _write_graphs(
     model: Transducer, folder: Path, weights: WeightFormat, on_progress: Progress
 ) -> dict[str, GraphSpec]:
+    writers = dict(_GRAPHS)
+    if streaming_spec(model.config.encoder).kind == "cache_aware":
+        writers[STREAMING_GRAPH] = write_encoder_stream
+    size = _BYTES[weights] * sum(p.numel() for p in model.encoder.parameters())
+    external = ExternalData(folder / "encoder.onnx.data") if size > EXTERNAL_ABOVE_BYTES else None
     graphs = {}
-    for name, write in _GRAPHS.items():
+    for name, write in writers.items():
         on_progress(f"writing {name}.onnx")
-        path = folder / f"{name}.onnx"
-        size = _BYTES[weights] * sum(p.numel() for p in model.encoder.parameters()) if name == "encoder" else 0
-        external = ExternalData(folder / f"{name}.onnx.data") if size > EXTERNAL_ABOVE_BYTES else None
-        graph = GraphBuilder(name, weights, external)
+        graph = GraphBuilder(name, weights, external if name in _LARGE_GRAPHS else None)
         try:
             write(graph, model)
         except OverflowError as error:
             raise ArchiveError(str(error)) from error
-        graphs[name] = graph.save(path)
+        graphs[name] = graph.save(folder / f"{name}.onnx")
+    if external is not None:
+        external.close()
     return graphs
 
 

@@ -164,8 +164,12 @@ class Encoder(nn.Module):
         valid = valid_mask(steps, new)
         channels, times = [], []
         for i, layer in enumerate(self.layers):
-            x, channel, time = layer.step(x, positions, visible, valid, caches.channel[:, i], caches.time[:, i])
+            assert isinstance(layer, ConformerLayer)
+            channel, time = caches.channel[:, i], caches.time[:, i]
+            x, channel, time = layer.step(x, positions, visible, valid, channel, time)
             channels.append(channel)
             times.append(time)
-        following = Caches(torch.stack(channels, 1), torch.stack(times, 1), (caches.length + new).clamp(max=left))
+        following = Caches(
+            torch.stack(channels, 1), torch.stack(times, 1), (caches.length + new).clamp(max=left)
+        )
         return x.transpose(1, 2), steps, following
