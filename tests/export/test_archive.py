@@ -155,5 +155,8 @@ def test_sizes_are_bounded(tiny_archive: Callable[..., Path], monkeypatch: pytes
 
 
 def test_tokenizer_that_is_not_there(tiny_archive: Callable[..., Path]) -> None:
-    with open_archive(tiny_archive()) as archive, pytest.raises(ArchiveError, match=r"'other.model'.*tokenizer.model"):
+    with (
+        open_archive(tiny_archive()) as archive,
+        pytest.raises(ArchiveError, match=r"'other.model'.*tokenizer.model"),
+    ):
         archive.file("nemo:other.model")

@@ -11,9 +11,9 @@ from parakeet_asr.errors import ArchiveError
 
 pytest.importorskip("torch")
 
-from parakeet_asr_tools.contract import contract  # noqa: E402
-from parakeet_asr_tools.nemo.config import parse_config  # noqa: E402
-from parakeet_asr_tools.torch_model.transducer import load_transducer  # noqa: E402
+from parakeet_asr_tools.contract import contract
+from parakeet_asr_tools.nemo.config import parse_config
+from parakeet_asr_tools.torch_model.transducer import load_transducer
 
 Config = Callable[..., dict[str, Any]]
 
@@ -56,7 +56,8 @@ def test_unsupported_is_named(nemo_config: Config, section: str, key: str, value
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("att_context_size", [70, 0]), ("causal_downsampling", True), ("conv_context_size", "causal")]
+    ("key", "value"),
+    [("att_context_size", [70, 0]), ("causal_downsampling", True), ("conv_context_size", "causal")],
 )
 def test_half_streaming_encoder_is_refused(nemo_config: Config, key: str, value: object) -> None:
     config = nemo_config()

@@ -43,7 +43,9 @@ def test_model_directory(tiny_archive: Callable[..., Path], tmp_path: Path) -> N
     assert spec.source.sha256 == hashlib.sha256(archive.read_bytes()).hexdigest()
     assert set(spec.graphs) == {"encoder", "decoder_step", "predictor", "joint"}
     found = hashes(out)
-    assert {name: file.sha256 for name, file in spec.files.items()} == {name: found[name] for name in spec.files}
+    assert {name: file.sha256 for name, file in spec.files.items()} == {
+        name: found[name] for name in spec.files
+    }
     assert set(found) - set(spec.files) == {"model.json", "README.md"}
     assert "`encoder.onnx`" in (out / "README.md").read_text("utf-8")
 

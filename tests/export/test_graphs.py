@@ -80,7 +80,9 @@ def test_padded_rows_equal_rows_alone(pair: Pair) -> None:
     features += 3.0 * (torch.arange(88) >= length[:, None, None])  # rubbish behind the end does not matter
     got, got_steps, _ = pair.run("encoder", audio_signal=features, length=length)
     for i, frames in enumerate(lengths):
-        alone, _, _ = pair.run("encoder", audio_signal=features[i : i + 1, :, :frames], length=length[i : i + 1])
+        alone, _, _ = pair.run(
+            "encoder", audio_signal=features[i : i + 1, :, :frames], length=length[i : i + 1]
+        )
         reference, _ = pair.torch.encoder(features[i : i + 1, :, :frames], length[i : i + 1])
         np.testing.assert_allclose(got[i, :, : got_steps[i]], alone[0], atol=TOLERANCE)
         np.testing.assert_allclose(alone, reference, atol=TOLERANCE)
@@ -111,7 +113,11 @@ def test_decoder(pair: Pair) -> None:
 
 @pytest.mark.parametrize(("weights", "tolerance"), [("float16", TOLERANCE), ("int8", 0.15)])
 def test_stored_weights(
-    tiny_archive: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str, tolerance: float
+    tiny_archive: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    weights: str,
+    tolerance: float,
 ) -> None:
     """Made weights are float16 numbers, so that float16 loses nothing; int8 loses a little, but something."""
     from parakeet_asr_tools.onnx_export import builder
@@ -126,7 +132,9 @@ def test_stored_weights(
     assert weights == "float16" or error > TOLERANCE
 
 
-def test_external_data(tiny_archive: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_external_data(
+    tiny_archive: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from parakeet_asr_tools.onnx_export import builder
 
     monkeypatch.setattr(model_directory, "EXTERNAL_ABOVE_BYTES", 0)

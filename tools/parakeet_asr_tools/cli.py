@@ -17,7 +17,8 @@ from parakeet_asr_tools.console import errors
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = argparse.ArgumentParser(
-        prog="parakeet-asr-tools", description="Export, repack, make and measure Parakeet models; NeMo is not needed."
+        prog="parakeet-asr-tools",
+        description="Export, repack, make and measure Parakeet models; NeMo is not needed.",
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")

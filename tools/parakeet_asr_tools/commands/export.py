@@ -14,12 +14,17 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "export",
         help="turn a .nemo archive into a model directory",
-        description="Read a FastConformer TDT or RNNT .nemo archive (NeMo is not needed) and write the model "
-        "directory that parakeet_asr loads: ONNX graphs, tokenizer, model.json and a model card. The same input "
-        "gives the same bytes. Weights beyond 1 GiB go into encoder.onnx.data beside the graph.",
+        description="Read a FastConformer TDT or RNNT .nemo archive (NeMo is not needed) and write "
+        "the model directory that parakeet_asr loads: ONNX graphs, tokenizer, model.json and a card. "
+        "The same input gives the same bytes. Weights beyond 1 GiB go into encoder.onnx.data beside it.",
     )
     parser.add_argument("nemo", type=Path, metavar="MODEL.nemo", help="the archive; it is not trusted")
-    parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="made when missing; files of an earlier export are replaced")
+    parser.add_argument(
+        "out_dir",
+        type=Path,
+        metavar="OUT_DIR",
+        help="made when missing; files of an earlier export are replaced",
+    )
     parser.add_argument(
         "--weights",
         choices=("float32", "float16", "int8"),
@@ -27,11 +32,20 @@ def add_parser(commands: Any) -> None:
         help="how weights are STORED (default: %(default)s); the graphs always compute in float32",
     )
     parser.add_argument("--name", default="", help="the model's name (default: the archive's file name)")
-    parser.add_argument("--language", default="und", help="language tag for model.json (default: %(default)s)")
-    parser.add_argument("--licence", default="see the source model", help="licence for model.json and the card")
-    parser.add_argument("--card", type=Path, metavar="FILE", help="use this text as the model card (README.md)")
     parser.add_argument(
-        "--scratch-dir", type=Path, metavar="DIR", help="where the checkpoint is unpacked meanwhile (default: the system's)"
+        "--language", default="und", help="language tag for model.json (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--licence", default="see the source model", help="licence for model.json and the card"
+    )
+    parser.add_argument(
+        "--card", type=Path, metavar="FILE", help="use this text as the model card (README.md)"
+    )
+    parser.add_argument(
+        "--scratch-dir",
+        type=Path,
+        metavar="DIR",
+        help="where the checkpoint is unpacked meanwhile (default: the system's)",
     )
     parser.set_defaults(run=_run)
 
@@ -47,7 +61,12 @@ def _run(arguments: argparse.Namespace) -> None:
         licence=arguments.licence,
         card=arguments.card.read_text("utf-8") if arguments.card else None,
     )
-    with progress(f"reading {arguments.nemo.name}") as report, open_archive(arguments.nemo, arguments.scratch_dir) as archive:
+    with (
+        progress(f"reading {arguments.nemo.name}") as report,
+        open_archive(arguments.nemo, arguments.scratch_dir) as archive,
+    ):
         spec = export_model(archive, arguments.out_dir, options, report)
     size_mb = sum(file.bytes for file in spec.files.values()) / 1e6
-    console.print(f"{arguments.out_dir}: {spec.name}, {spec.decoder.kind}, {len(spec.graphs)} graphs, {size_mb:.1f} MB")
+    console.print(
+        f"{arguments.out_dir}: {spec.name}, {spec.decoder.kind}, {len(spec.graphs)} graphs, {size_mb:.1f} MB"
+    )

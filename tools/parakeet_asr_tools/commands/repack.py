@@ -14,12 +14,14 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "repack",
         help="store a .nemo archive's weights in float16 without loss",
-        description="Write a .nemo archive again with float16 weights. It fails, and writes nothing, when any "
-        "weight is not exactly representable. The same input gives the same bytes; NeMo restores the result.",
+        description="Write a .nemo archive again with float16 weights. It fails, and writes nothing, when "
+        "any weight is not exactly representable. Same input, same bytes; NeMo restores the result.",
     )
     parser.add_argument("nemo", type=Path, metavar="IN.nemo")
     parser.add_argument("out", type=Path, metavar="OUT.nemo")
-    parser.add_argument("--float16", action="store_true", required=True, help="the precision to store; the only one so far")
+    parser.add_argument(
+        "--float16", action="store_true", required=True, help="the precision to store; the only one so far"
+    )
     parser.set_defaults(run=_run)
 
 

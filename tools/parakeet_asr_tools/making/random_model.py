@@ -69,7 +69,8 @@ def _liven(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 1.0, 0.1)
         nn.init.normal_(module.bias, 0.0, 0.1)
     if isinstance(module, nn.BatchNorm1d):
-        assert module.running_mean is not None and module.running_var is not None
+        assert module.running_mean is not None
+        assert module.running_var is not None
         nn.init.normal_(module.running_mean, 0.0, 0.1)
         nn.init.uniform_(module.running_var, 0.5, 1.5)
     for name in ("pos_bias_u", "pos_bias_v"):

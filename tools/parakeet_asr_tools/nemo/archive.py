@@ -58,7 +58,9 @@ class NemoArchive:
         """
         name = reference.removeprefix("nemo:")
         if name not in self.files:
-            raise ArchiveError(f"{self.path}: the configuration names {name!r}, the archive has {sorted(self.files)}")
+            raise ArchiveError(
+                f"{self.path}: the configuration names {name!r}, the archive has {sorted(self.files)}"
+            )
         return self.files[name]
 
 
@@ -106,7 +108,9 @@ def _read_members(path: Path, checkpoint: Path) -> dict[str, bytes]:
             members = _checked_members(path, tar)
             for required in (CONFIG_MEMBER, WEIGHTS_MEMBER):
                 if required not in members:
-                    raise ArchiveError(f"{path}: no {required} inside, found {sorted(members)}; not a .nemo archive")
+                    raise ArchiveError(
+                        f"{path}: no {required} inside, found {sorted(members)}; not a .nemo archive"
+                    )
             files: dict[str, bytes] = {}
             for name, member in members.items():
                 source = tar.extractfile(member)
@@ -120,10 +124,14 @@ def _read_members(path: Path, checkpoint: Path) -> dict[str, bytes]:
                     files[name] = source.read()
                     found = len(files[name])
                 if found != member.size:
-                    raise ArchiveError(f"{path}: member {name!r} ends after {found} of {member.size} bytes: truncated")
+                    raise ArchiveError(
+                        f"{path}: member {name!r} ends after {found} of {member.size} bytes: truncated"
+                    )
             return files
     except _DAMAGED as error:
-        raise ArchiveError(f"{path}: damaged or not a .nemo archive ({error}); copy or download it again") from error
+        raise ArchiveError(
+            f"{path}: damaged or not a .nemo archive ({error}); copy or download it again"
+        ) from error
 
 
 def _tar_mode(path: Path) -> Any:
@@ -147,7 +155,9 @@ def _checked_members(path: Path, tar: tarfile.TarFile) -> dict[str, tarfile.TarI
         name = str(pure)
         limit = MAX_WEIGHTS_BYTES if name == WEIGHTS_MEMBER else MAX_TEXT_BYTES
         if member.size > limit:
-            raise ArchiveError(f"{path}: member {name!r} has {member.size} bytes, more than the limit of {limit}")
+            raise ArchiveError(
+                f"{path}: member {name!r} has {member.size} bytes, more than the limit of {limit}"
+            )
         if name in members:
             raise ArchiveError(f"{path}: member {name!r} appears twice; refused")
         members[name] = member
@@ -178,7 +188,9 @@ def load_checkpoint(path: Path, what: str) -> dict[str, Tensor]:
         with path.open("rb") as stream:
             is_zip = _is_bounded_zip(stream, what)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles that torch did not write: refused or loaded, either is clear
+            warnings.simplefilter(
+                "ignore"
+            )  # about pickles that torch did not write: refused or loaded, either is clear
             loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]

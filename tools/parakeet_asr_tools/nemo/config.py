@@ -149,7 +149,9 @@ class _Section:
         if kind is float and type(value) is int:
             return kind(value)  # type: ignore[call-arg]  # float(int)
         if type(value) is not kind:
-            raise ArchiveError(f"model_config.yaml: {self.path(key)}: expected {kind.__name__}, found {value!r}")
+            raise ArchiveError(
+                f"model_config.yaml: {self.path(key)}: expected {kind.__name__}, found {value!r}"
+            )
         return value
 
     def require(self, key: str, *accepted: object, default: object = None) -> None:
@@ -180,7 +182,9 @@ def _preprocessor(section: _Section) -> PreprocessorConfig:
     section.require("log_zero_guard_value", 2**-24, default=2**-24)
     section.require("exact_pad", False, default=False)
     section.require("normalize", "per_feature", "NA", None, "", "none")
-    normalize: Literal["per_feature", "none"] = "per_feature" if section.raw("normalize") == "per_feature" else "none"
+    normalize: Literal["per_feature", "none"] = (
+        "per_feature" if section.raw("normalize") == "per_feature" else "none"
+    )
     return PreprocessorConfig(mels=section.get("features", int), normalize=normalize)
 
 
@@ -249,13 +253,18 @@ def _predictor(section: _Section) -> PredictorConfig:
     section.require("blank_as_pad", True, default=True)
     section.require("normalization_mode", None)
     network = section.section("prednet")
-    return PredictorConfig(hidden=network.get("pred_hidden", int), layers=network.get("pred_rnn_layers", int, 1))
+    return PredictorConfig(
+        hidden=network.get("pred_hidden", int), layers=network.get("pred_rnn_layers", int, 1)
+    )
 
 
 def _joint(section: _Section, root: _Section) -> JointConfig:
     network = section.section("jointnet")
     network.require("activation", "relu")
-    for key, other, where in (("encoder_hidden", "d_model", "encoder"), ("pred_hidden", "pred_hidden", "decoder")):
+    for key, other, where in (
+        ("encoder_hidden", "d_model", "encoder"),
+        ("pred_hidden", "pred_hidden", "decoder"),
+    ):
         source = root.section(where).section("prednet") if where == "decoder" else root.section(where)
         if network.raw(key) is not None:  # NeMo fills it in when it is missing
             network.require(key, source.get(other, int))
@@ -275,7 +284,8 @@ def _durations(root: _Section, joint: _Section) -> tuple[int, ...]:
         raise ArchiveError(f"model_config.yaml: decoding.durations: expected whole numbers, found {value!r}")
     if len(value) != extra:
         raise ArchiveError(
-            f"model_config.yaml: decoding.durations has {len(value)} entries, joint.num_extra_outputs is {extra}"
+            f"model_config.yaml: decoding.durations has {len(value)} entries, "
+            f"joint.num_extra_outputs is {extra}"
         )
     return tuple(value)
 

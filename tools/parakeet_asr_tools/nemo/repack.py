@@ -13,7 +13,7 @@ from parakeet_asr_tools.nemo.archive import NemoArchive
 from parakeet_asr_tools.nemo.writing import write_archive
 
 CONSTANT_PREFIXES = ("preprocessor.",)
-"""Window and mel filters: constants that NeMo stores beside the trained weights; they keep their precision."""
+"""Window and mel filters: constants that NeMo stores beside the trained weights; they stay as they are."""
 
 
 def repack_float16(archive: NemoArchive, out: Path) -> None:
@@ -45,7 +45,8 @@ def to_float16(weights: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
         halves[name] = half
     if lossy:
         raise ArchiveError(
-            f"{what}: float16 would change {len(lossy)} of {len(weights)} weights, first {', '.join(lossy[:3])}; "
-            "keep this archive as it is (export --weights float16 rounds knowingly)"
+            f"{what}: float16 would change {len(lossy)} of {len(weights)} weights, "
+            f"first {', '.join(lossy[:3])}; keep this archive as it is "
+            "(export --weights float16 rounds knowingly)"
         )
     return halves

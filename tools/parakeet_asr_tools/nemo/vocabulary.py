@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 from sentencepiece import sentencepiece_model_pb2 as model_pb2
 
 WORD_MARK = "\u2581"
 UNKNOWN = "<unk>"
 _LETTERS = "etaoinshrdlucmfwgypbvkxjqz"
-_ONSETS = ("", *"bcdfghjklmnpqrstvwyz", "th", "st", "ch", "sh", "pr", "tr", "pl", "cl", "gr", "br", "wh", "qu")
+_ONSETS = (
+    "",
+    *"bcdfghjklmnpqrstvwyz",
+    "th",
+    "st",
+    "ch",
+    "sh",
+    "pr",
+    "tr",
+    "pl",
+    "cl",
+    "gr",
+    "br",
+    "wh",
+    "qu",
+)
 _VOWELS = (*"aeiou", "ea", "ou", "ai", "oo", "ee")
 _CODAS = ("", *"ndtrslmkpg", "ng", "nd", "st", "ll", "nt", "rs", "ck", "th", "rd", "ce", "te", "ment", "tion")
 
@@ -44,7 +60,7 @@ def sentencepiece_model(size: int) -> bytes:
     Raises:
         ValueError: see :func:`pieces`.
     """
-    model = model_pb2.ModelProto()
+    model: Any = model_pb2.ModelProto()  # type: ignore[attr-defined]  # made when it is imported
     for i, text in enumerate(pieces(size)):
         piece = model.pieces.add(piece=text, score=float(-i))
         piece.type = piece.UNKNOWN if text == UNKNOWN else piece.NORMAL

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 import tempfile
 from collections.abc import Mapping
@@ -14,7 +13,9 @@ from torch import Tensor
 from parakeet_asr_tools.nemo.archive import CONFIG_MEMBER, WEIGHTS_MEMBER
 
 
-def write_archive(path: Path, config_text: bytes, weights: Mapping[str, Tensor], files: Mapping[str, bytes]) -> None:
+def write_archive(
+    path: Path, config_text: bytes, weights: Mapping[str, Tensor], files: Mapping[str, bytes]
+) -> None:
     """Write a ``.nemo`` file that NeMo restores.
 
     Args:
@@ -36,7 +37,7 @@ def write_archive(path: Path, config_text: bytes, weights: Mapping[str, Tensor],
         with tarfile.open(archive, "w", format=tarfile.GNU_FORMAT) as tar:
             for name in sorted(members):
                 _add(tar, name, members[name])
-        os.replace(archive, path)
+        archive.replace(path)
 
 
 def _add(tar: tarfile.TarFile, name: str, source: Path) -> None:

@@ -11,8 +11,11 @@ def model_card(spec: ModelSpec, weights: str) -> str:
     joint = f"{decoder.vocabulary_size} pieces + blank"
     if decoder.durations:
         joint += f" + durations {list(decoder.durations)}"
+    sizes = f"{encoder.layers} layers, d_model {encoder.d_model}, subsampling x{encoder.subsampling_factor}"
+    features = f"recipe `{spec.features.recipe}`, {spec.features.mels} mel"
     graphs = "\n".join(
-        f"| `{graph.file}` | {_tensors(graph.inputs)} | {_tensors(graph.outputs)} |" for graph in spec.graphs.values()
+        f"| `{graph.file}` | {_tensors(graph.inputs)} | {_tensors(graph.outputs)} |"
+        for graph in spec.graphs.values()
     )
     return f"""# {spec.name}
 
@@ -21,11 +24,10 @@ Language: {spec.language}. Licence: {spec.licence}.
 
 | | |
 |---|---|
-| Encoder | FastConformer, {encoder.layers} layers, d_model {encoder.d_model}, subsampling x{encoder.subsampling_factor}, \
-{encoder.streaming.kind} |
+| Encoder | FastConformer, {sizes}, {encoder.streaming.kind} |
 | Decoder | {decoder.kind}, {decoder.predictor_layers}-layer LSTM of {decoder.predictor_hidden}; joint \
 {decoder.joint_hidden} -> {decoder.logits_size} ({joint}) |
-| Features | recipe `{spec.features.recipe}`, {spec.features.mels} mel, normalisation {spec.features.normalize} |
+| Features | {features}, normalisation {spec.features.normalize} |
 | Weights | stored as {weights}, computed in float32 |
 
 | Graph | Inputs | Outputs |
@@ -38,4 +40,6 @@ Language: {spec.language}. Licence: {spec.licence}.
 
 def _tensors(tensors: object) -> str:
     assert isinstance(tensors, dict)
-    return ", ".join(f"`{name}` {spec.dtype} [{', '.join(map(str, spec.shape))}]" for name, spec in tensors.items())
+    return ", ".join(
+        f"`{name}` {spec.dtype} [{', '.join(map(str, spec.shape))}]" for name, spec in tensors.items()
+    )

@@ -10,7 +10,6 @@ from parakeet_asr_tools.onnx_export.builder import Array, GraphBuilder
 from parakeet_asr_tools.onnx_export.layers import array_of, linear
 from parakeet_asr_tools.torch_model.transducer import Predictor, Transducer
 
-
 _TABLE_PIECES = 1024  # up to this vocabulary a table of the first layer's gates is small enough
 
 
@@ -38,7 +37,9 @@ def write_joint(graph: GraphBuilder, model: Transducer) -> None:
     predicted = graph.input("predictor_output", "float32", ("batch", "U", config.predictor.hidden))
     with graph.scope("joint"):
         encoded = graph.op("Unsqueeze", linear(graph, encoded, model.joint.enc, "enc"), graph.constant([2]))
-        predicted = graph.op("Unsqueeze", linear(graph, predicted, model.joint.pred, "pred"), graph.constant([1]))
+        predicted = graph.op(
+            "Unsqueeze", linear(graph, predicted, model.joint.pred, "pred"), graph.constant([1])
+        )
         logits = _combine(graph, model, encoded, predicted)
     graph.output("logits", logits, "float32", ("batch", "T", "U", config.logits_size))
 
@@ -49,7 +50,9 @@ def write_decoder_step(graph: GraphBuilder, model: Transducer) -> None:
     projected = graph.input("encoded_projected", "float32", ("batch", "window", config.joint.hidden))
     prediction = _predict(graph, model.decoder, table=config.vocabulary_size <= _TABLE_PIECES)
     with graph.scope("joint"):
-        predicted = graph.op("Unsqueeze", linear(graph, prediction.output, model.joint.pred, "pred"), graph.constant([1]))
+        predicted = graph.op(
+            "Unsqueeze", linear(graph, prediction.output, model.joint.pred, "pred"), graph.constant([1])
+        )
         logits = _combine(graph, model, projected, predicted)
     graph.output("logits", logits, "float32", ("batch", "window", config.logits_size))
     _state_outputs(graph, prediction)
@@ -101,14 +104,18 @@ def _layers(graph: GraphBuilder, state: str, layers: int) -> list[str]:
 
 
 def _stacked(graph: GraphBuilder, states: list[str]) -> str:
-    return graph.op("Concat", *(graph.op("Unsqueeze", state, graph.constant([0])) for state in states), axis=0)
+    return graph.op(
+        "Concat", *(graph.op("Unsqueeze", state, graph.constant([0])) for state in states), axis=0
+    )
 
 
 def _gates(graph: GraphBuilder, parameters: tuple[Array, Array], x: str, hidden: str) -> str:
     """[batch, 4 hidden] before their activations: one product over [x, hidden]."""
     weight, bias = parameters
     both = graph.op("Concat", x, hidden, axis=-1)
-    return graph.op("Add", graph.op("MatMul", both, graph.weight("weight", weight)), graph.weight("bias", bias))
+    return graph.op(
+        "Add", graph.op("MatMul", both, graph.weight("weight", weight)), graph.weight("bias", bias)
+    )
 
 
 def _gates_from_table(
@@ -119,7 +126,9 @@ def _gates_from_table(
     size = embedding.shape[1]
     rows = embedding.astype(np.float64) @ weight[:size] + bias
     looked_up = graph.op("Gather", graph.weight("table", rows.astype(np.float32), exact=True), token, axis=0)
-    return graph.op("Add", graph.op("MatMul", hidden, graph.weight("weight_hidden", weight[size:])), looked_up)
+    return graph.op(
+        "Add", graph.op("MatMul", hidden, graph.weight("weight_hidden", weight[size:])), looked_up
+    )
 
 
 def _lstm_cell(graph: GraphBuilder, gates: str, cell: str, size: int) -> tuple[str, str]:
@@ -147,7 +156,7 @@ def _lstm_parameters(predictor: Predictor, layer: int) -> tuple[Array, Array]:
 
 
 def _embedding(predictor: Predictor) -> Array:
-    """The table, with zeros for the blank: the start of a sequence is zero in NeMo whatever is stored there."""
-    table = array_of(predictor.embedding.weight).copy()
+    """The table with zeros for the blank, as NeMo begins a sequence with zeros whatever is stored there."""
+    table: Array = array_of(predictor.embedding.weight).copy()
     table[-1] = 0.0
     return table

@@ -27,7 +27,9 @@ def linear(
     if module.bias is None:
         return y
     bias = array_of(module.bias)
-    return graph.op("Add", y, graph.weight(f"{name}.bias", bias if scale is None else bias * np.float32(scale)))
+    return graph.op(
+        "Add", y, graph.weight(f"{name}.bias", bias if scale is None else bias * np.float32(scale))
+    )
 
 
 def layer_norm(graph: GraphBuilder, x: str, module: nn.LayerNorm, name: str) -> str:

@@ -32,7 +32,8 @@ def relative_shift(scores: Tensor) -> Tensor:
     if queries == 1:
         return scores
     flat = scores.flatten(-2)[..., queries - 1 :]
-    return flat[..., : queries * (distances - 1)].unflatten(-1, (queries, distances - 1))[..., :keys]
+    rows = flat[..., : queries * (distances - 1)].reshape(*scores.shape[:-2], queries, distances - 1)
+    return rows[..., :keys]
 
 
 class RelativeAttention(nn.Module):
@@ -62,7 +63,7 @@ class RelativeAttention(nn.Module):
         Returns:
             Like ``x``.
         """
-        query = self.linear_q(x).unflatten(-1, (self.heads, -1))
+        query = self.linear_q(x).reshape(*x.shape[:2], self.heads, -1)
         key = self._split(self.linear_k(context))
         value = self._split(self.linear_v(context))
         position = self._split(self.linear_pos(positions)[None])
@@ -76,4 +77,4 @@ class RelativeAttention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """[batch, steps, d_model] -> [batch, heads, steps, head_size]."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)

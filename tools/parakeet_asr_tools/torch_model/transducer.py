@@ -64,7 +64,9 @@ class Joint(nn.Module):
         self.enc = nn.Linear(config.encoder.d_model, config.joint.hidden)
         self.pred = nn.Linear(config.predictor.hidden, config.joint.hidden)
         self._output_index = config.joint.output_index
-        self.joint_net = nn.ModuleDict({str(self._output_index): nn.Linear(config.joint.hidden, config.logits_size)})
+        self.joint_net = nn.ModuleDict(
+            {str(self._output_index): nn.Linear(config.joint.hidden, config.logits_size)}
+        )
 
     @property
     def output(self) -> nn.Linear:
@@ -106,12 +108,19 @@ def load_transducer(config: TransducerConfig, weights: Mapping[str, Tensor]) -> 
         model = Transducer(config)
     expected = model.state_dict()
     given = {key: value for key, value in weights.items() if not key.startswith(IGNORED_PREFIXES)}
-    for title, names in (("missing", expected.keys() - given.keys()), ("unknown", given.keys() - expected.keys())):
+    for title, names in (
+        ("missing", expected.keys() - given.keys()),
+        ("unknown", given.keys() - expected.keys()),
+    ):
         if names:
-            raise ArchiveError(f"weights: {len(names)} {title}, the first is {min(names)!r}; the configuration differs")
+            raise ArchiveError(
+                f"weights: {len(names)} {title}, the first is {min(names)!r}; the configuration differs"
+            )
     for name, tensor in expected.items():
         if given[name].shape != tensor.shape:
-            raise ArchiveError(f"weights: {name} is {tuple(given[name].shape)}, expected {tuple(tensor.shape)}")
+            raise ArchiveError(
+                f"weights: {name} is {tuple(given[name].shape)}, expected {tuple(tensor.shape)}"
+            )
         if given[name].dtype.is_floating_point != tensor.dtype.is_floating_point:
             raise ArchiveError(f"weights: {name} is {given[name].dtype}, expected {tensor.dtype}")
     floats = {k: v.float() if v.dtype.is_floating_point else v for k, v in given.items()}
