@@ -1,6 +1,6 @@
 """The seam between the recognizer and whatever runs the neural networks.
 
-An engine runs two graphs and nothing else: it knows no audio, no tokens, no time. Buffers that it
+An engine runs graphs and nothing else: it knows no audio, no tokens, no time. Buffers that it
 returns are valid until the next call of the same method (an engine may reuse them).
 """
 
@@ -37,6 +37,39 @@ class StepOutput:
     state: PredictorState  # after the token was consumed
 
 
+class EncoderStream(Protocol):
+    """A cache-aware encoder in the middle of one signal; it owns the caches. One owner at a time.
+
+    Every window is [1, mels, window_frames] whatever is in it, see ``StreamingSpec``: the frames before the
+    chunk, then the chunk. The columns before the very first chunk are zero, and stand for nothing. Only the
+    last window of a signal may hold less than a whole chunk. What comes out is valid until the next call.
+    """
+
+    def step(self, window: FloatArray, length: int) -> EncoderOutput:
+        """Encode the next chunk and remember it.
+
+        Args:
+            window: [1, mels, window_frames] float32.
+            length: valid columns, including those before the chunk; what lies behind is not looked at.
+
+        Returns:
+            [1, valid_out_steps, joint_hidden] and the steps of it that are valid.
+
+        Raises:
+            EngineError: a window of another size, a length that cannot be, a window behind the last one, the
+                engine answered with other lengths than the contract says, or it failed.
+        """
+        ...
+
+    def peek(self, window: FloatArray, length: int) -> EncoderOutput:
+        """Like :meth:`step` with what is there of the next chunk, remembering nothing."""
+        ...
+
+    def reset(self) -> None:
+        """Begin the next signal."""
+        ...
+
+
 class Engine(Protocol):
     """Runs one model. Not thread safe: one owner at a time."""
 
@@ -59,6 +92,14 @@ class Engine(Protocol):
 
         Raises:
             EngineError: the graph failed.
+        """
+        ...
+
+    def open_stream(self) -> EncoderStream:
+        """A stream of a cache-aware model, with caches of its own.
+
+        Raises:
+            EngineError: the model is an offline one.
         """
         ...
 

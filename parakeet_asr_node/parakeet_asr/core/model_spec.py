@@ -190,6 +190,8 @@ def parse_model_spec(data: object) -> ModelSpec:
     _check_decoder(spec.decoder)
     _check_streaming(spec.encoder)
     _check_files(spec)
+    if spec.encoder.streaming.kind == "cache_aware":
+        _check_cache_aware(spec)
     return spec
 
 
@@ -233,6 +235,55 @@ def _check_streaming(encoder: EncoderSpec) -> None:
     for name, came in numbers.items():
         if came != getattr(expected, name):
             raise _fail(f"{where}.{name}", f"{getattr(expected, name)} for these contexts", came)
+
+
+def _check_cache_aware(spec: ModelSpec) -> None:
+    if spec.features.normalize != "none":
+        raise _fail("features.normalize", "'none' for a cache_aware model", spec.features.normalize)
+    graph, expected = spec.graphs[STREAMING_GRAPH], streaming_graph(spec)
+    for role, found, wanted in (
+        ("inputs", graph.inputs, expected.inputs),
+        ("outputs", graph.outputs, expected.outputs),
+    ):
+        where = f"graphs.{STREAMING_GRAPH}.{role}"
+        if set(found) != set(wanted):
+            raise _fail(where, str(sorted(wanted)), sorted(found))
+        for name, tensor in wanted.items():
+            if found[name] != tensor:
+                raise _fail(f"{where}.{name}", f"{tensor.dtype}{list(tensor.shape)}", found[name])
+
+
+def streaming_graph(spec: ModelSpec) -> GraphSpec:
+    """The tensors of a cache-aware model's streaming graph, with NeMo's names and layouts.
+
+    ``encoded_projected`` is ours: the outputs through the joint network's encoder projection.
+    """
+    encoder, streaming = spec.encoder, spec.encoder.streaming
+    batch = TensorSpec("int64", ("batch",))
+
+    def floats(*shape: int) -> TensorSpec:
+        return TensorSpec("float32", ("batch", *shape))
+
+    channel = floats(encoder.layers, streaming.left_context_steps, encoder.d_model)
+    time = floats(encoder.layers, encoder.d_model, streaming.convolution_cache_steps)
+    return GraphSpec(
+        file=f"{STREAMING_GRAPH}.onnx",
+        inputs={
+            "audio_signal": floats(spec.features.mels, streaming.window_frames),
+            "length": batch,
+            "cache_last_channel": channel,
+            "cache_last_time": time,
+            "cache_last_channel_len": batch,
+        },
+        outputs={
+            "outputs": floats(encoder.d_model, streaming.valid_out_steps),
+            "encoded_lengths": batch,
+            "cache_last_channel_next": channel,
+            "cache_last_time_next": time,
+            "cache_last_channel_next_len": batch,
+            "encoded_projected": floats(streaming.valid_out_steps, spec.decoder.joint_hidden),
+        },
+    )
 
 
 def _check_files(spec: ModelSpec) -> None:

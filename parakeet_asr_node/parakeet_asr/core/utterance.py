@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from parakeet_asr.core.buffered import BufferedStream, WindowOptions
+from parakeet_asr.core.buffered import WindowOptions
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.sample_buffer import SampleBuffer
+from parakeet_asr.core.streaming import open_utterance_stream
 from parakeet_asr.core.timeline import Timeline
 from parakeet_asr.core.tokenizer import starts_word
 from parakeet_asr.core.words import build_words, mean_confidence
@@ -33,7 +34,7 @@ class Utterance:
         self._recognizer = recognizer
         self._buffer = buffer
         self._timeline = timeline
-        self._stream = BufferedStream(recognizer, self._view, window)
+        self._stream = open_utterance_stream(recognizer, self._view, window)
         self._draft: tuple[Token, ...] = ()
         self._revision = 0
         self._shown: tuple[str, int] = ("", 0)

@@ -9,7 +9,9 @@ import numpy as np
 import onnxruntime
 
 from parakeet_asr.core.engine import EncoderOutput, PredictorState, StepOutput
-from parakeet_asr.core.model_spec import GraphSpec, ModelSpec, TensorSpec
+from parakeet_asr.core.model_spec import STREAMING_GRAPH, GraphSpec, ModelSpec, TensorSpec
+from parakeet_asr.core.stream_contract import require_cache_aware
+from parakeet_asr.engines.ort_stream import OrtEncoderStream
 from parakeet_asr.errors import EngineError, ModelContractError
 from parakeet_asr.records import FloatArray, IntArray
 
@@ -23,6 +25,7 @@ _NUMPY_NAMES = {
     "tensor(int32)": "int32",
     "tensor(bool)": "bool",
 }
+_CLOSED = "this engine was closed; load the model again"
 _PROVIDERS: dict[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -30,7 +33,7 @@ class OrtEngine:
     """Runs a model directory's ONNX graphs."""
 
     def __init__(self, directory: Path, spec: ModelSpec, *, threads: int = 0, device: Device = "cpu") -> None:
-        """Load both graphs and check them against the contract.
+        """Load the graphs and check them against the contract.
 
         Args:
             directory: the model directory.
@@ -52,12 +55,23 @@ class OrtEngine:
         self._encoder = _load(directory, spec.graphs["encoder"], threads, device)
         # One token is far too little work to share: waking a thread costs more than it brings.
         self._decoder = _load(directory, spec.graphs["decoder_step"], 1, device)
+        self._streaming: onnxruntime.InferenceSession | None = None
+        if spec.encoder.streaming.kind == "cache_aware":
+            self._streaming = _load(directory, spec.graphs[STREAMING_GRAPH], threads, device)
+        self._device = device
 
     def encode(self, features: FloatArray, lengths: IntArray) -> EncoderOutput:
         """See :class:`parakeet_asr.core.engine.Engine`."""
         feeds: _Feeds = {"audio_signal": features, "length": lengths}
         projected, steps = _run(self._encoder, ["encoded_projected", "encoded_lengths"], feeds)
         return EncoderOutput(projected, steps)
+
+    def open_stream(self) -> OrtEncoderStream:
+        """See :class:`parakeet_asr.core.engine.Engine`."""
+        require_cache_aware(self.spec)
+        if self._streaming is None:
+            raise EngineError(_CLOSED)
+        return OrtEncoderStream(self._streaming, self.spec, self._device)
 
     def step(self, projected: FloatArray, tokens: IntArray, state: PredictorState) -> StepOutput:
         """See :class:`parakeet_asr.core.engine.Engine`."""
@@ -71,8 +85,8 @@ class OrtEngine:
         return StepOutput(logits, PredictorState(hidden, cell))
 
     def close(self) -> None:
-        """Free both sessions."""
-        self._encoder = self._decoder = None
+        """Free the sessions; a stream that is open keeps its own until it is dropped."""
+        self._encoder = self._decoder = self._streaming = None
 
 
 def _load(directory: Path, graph: GraphSpec, threads: int, device: str) -> onnxruntime.InferenceSession:
@@ -115,7 +129,7 @@ def _dimension(value: object) -> int | str:
 
 def _run(session: Any, outputs: list[str], feeds: _Feeds) -> list[Any]:
     if session is None:
-        raise EngineError("this engine was closed; load the model again")
+        raise EngineError(_CLOSED)
     try:
         return list(session.run(outputs, feeds))
     except Exception as error:  # ONNX Runtime's exceptions share no base class below Exception

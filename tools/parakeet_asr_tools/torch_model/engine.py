@@ -6,8 +6,10 @@ import torch
 
 from parakeet_asr.core.engine import EncoderOutput, PredictorState, StepOutput
 from parakeet_asr.core.model_spec import ModelSpec
+from parakeet_asr.core.stream_contract import StreamContract
 from parakeet_asr.records import FloatArray, IntArray
 from parakeet_asr_tools.contract import contract
+from parakeet_asr_tools.torch_model.encoder import Caches
 from parakeet_asr_tools.torch_model.transducer import Transducer
 
 
@@ -44,5 +46,42 @@ class TorchEngine:
         logits = self.model.joint.combine(torch.from_numpy(projected), predicted)
         return StepOutput(logits.numpy(), PredictorState(hidden.numpy(), cell.numpy()))
 
+    def open_stream(self) -> TorchEncoderStream:
+        """See :class:`parakeet_asr.core.engine.Engine`."""
+        return TorchEncoderStream(self.model, self._spec)
+
     def close(self) -> None:
         """Nothing to give back."""
+
+
+class TorchEncoderStream:
+    """See :class:`parakeet_asr.core.engine.EncoderStream`."""
+
+    def __init__(self, model: Transducer, spec: ModelSpec) -> None:
+        self._contract = StreamContract(spec)
+        self._model = model
+        self._caches = model.encoder.initial_caches(1)
+
+    def step(self, window: FloatArray, length: int) -> EncoderOutput:
+        """See :class:`parakeet_asr.core.engine.EncoderStream`."""
+        output, self._caches = self._run(window, length)
+        self._contract.advance(length)
+        return output
+
+    def peek(self, window: FloatArray, length: int) -> EncoderOutput:
+        """See :class:`parakeet_asr.core.engine.EncoderStream`."""
+        return self._run(window, length)[0]
+
+    def reset(self) -> None:
+        """See :class:`parakeet_asr.core.engine.EncoderStream`."""
+        self._contract.reset()
+        self._caches = self._model.encoder.initial_caches(1)
+
+    @torch.inference_mode()
+    def _run(self, window: FloatArray, length: int) -> tuple[EncoderOutput, Caches]:
+        self._contract.check_input(window, length)
+        features = torch.from_numpy(window.copy())
+        outputs, steps, caches = self._model.encoder.step(features, torch.tensor([length]), self._caches)
+        self._contract.check_output(int(steps[0]), int(caches.length[0]), length)
+        projected = self._model.joint.enc(outputs.transpose(1, 2))
+        return EncoderOutput(projected.numpy(), steps.numpy()), caches
