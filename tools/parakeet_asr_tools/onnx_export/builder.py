@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import onnx
@@ -98,11 +98,11 @@ class GraphBuilder:
         self._outputs[name] = TensorSpec(dtype, tuple(shape))
         self._nodes.append(helper.make_node("Identity", [value], [name], name=self._unique(f"output/{name}")))
 
-    def op(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add a node with one output and return its name."""
         return self.split_op(kind, *inputs, count=1, **attributes)[0]
 
-    def split_op(self, kind: str, *inputs: str, count: int, **attributes: object) -> list[str]:
+    def split_op(self, kind: str, *inputs: str, count: int, **attributes: Any) -> list[str]:
         """Add a node with ``count`` outputs and return their names."""
         name = self._unique(kind)
         outputs = [name] if count == 1 else [f"{name}.{i}" for i in range(count)]
@@ -155,7 +155,7 @@ class GraphBuilder:
         self._store(f"{name}.scale", np.asarray(scale, np.float32))
         return self._constant_node("Mul", f"{name}.scaled", value, f"{name}.scale")
 
-    def _constant_node(self, kind: str, output: str, *inputs: str, **attributes: object) -> str:
+    def _constant_node(self, kind: str, output: str, *inputs: str, **attributes: Any) -> str:
         self._nodes.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
         return output
 
