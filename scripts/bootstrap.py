@@ -34,6 +34,9 @@ STAGES = ("runtime", "ros", "tools", "dev")
 OLDEST, NEWEST = (3, 10), (3, 13)
 WHEELS_PYTHON = (3, 11)  # the ROS wheels exist for this one only, and pip would install them anywhere
 
+# With the interpreter of .venv, whoever installed colcon: it decides where Python packages land.
+COLCON = "import sys; from colcon_core.command import main; sys.exit(main())"
+
 PROBE = """
 import json, os, platform, sys, sysconfig
 def has(*names):
@@ -254,8 +257,8 @@ def install_ros(plan: Plan) -> None:
     if plan.ros == "wheels":
         pip(plan, "-r", str(REQUIREMENTS / "ros-wheels.txt"))
         mend_wheels()
-    elif not shutil.which("colcon"):
-        pip(plan, "colcon-common-extensions")
+    else:
+        pip(plan, "colcon-common-extensions")  # nothing to do where apt has brought it
     build_messages(plan)
 
 
@@ -280,12 +283,10 @@ def build_messages(plan: Plan) -> None:
     if plan.ros == "wheels":
         for name in ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH"):
             environment[name] = str(VENV)
-    environment["PATH"] = f"{VENV / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
-    colcon = shutil.which("colcon", path=environment["PATH"])
     run(
         [
-            str(colcon), "--log-base", str(VENV / "log"), "build", "--base-paths", str(MESSAGES),
-            "--merge-install", "--install-base", str(VENV), "--build-base", str(VENV / "build"),
+            str(VENV / "bin/python"), "-c", COLCON, "--log-base", str(VENV / "log"), "build",
+            "--base-paths", str(MESSAGES), "--merge-install", "--install-base", str(VENV), "--build-base", str(VENV / "build"),
             "--cmake-args", f"-DPython3_EXECUTABLE={VENV / 'bin/python'}", "-DBUILD_TESTING=OFF",
         ],
         environment,

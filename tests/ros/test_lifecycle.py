@@ -89,6 +89,7 @@ def test_deactivation_ends_an_open_utterance(graph: Graph) -> None:
 
     speaker.send = cut_short  # type: ignore[method-assign]
     speaker.say("synth-a-135")
+    graph.spin_until(lambda: node.source.received == 15, "every chunk to arrive")
     graph.spin_until(lambda: ears.activity == [True], "speech to begin")
     assert node.trigger_deactivate() == SUCCESS
     graph.spin_until(lambda: ears.finals, "the final of the open utterance")
