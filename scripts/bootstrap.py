@@ -286,8 +286,9 @@ def build_messages(plan: Plan) -> None:
     run(
         [
             str(VENV / "bin/python"), "-c", COLCON, "--log-base", str(VENV / "log"), "build",
-            "--base-paths", str(MESSAGES), "--merge-install", "--install-base", str(VENV), "--build-base", str(VENV / "build"),
-            "--cmake-args", f"-DPython3_EXECUTABLE={VENV / 'bin/python'}", "-DBUILD_TESTING=OFF",
+            "--base-paths", str(MESSAGES), "--merge-install", "--install-base", str(VENV),
+            "--build-base", str(VENV / "build"), "--cmake-args", f"-DPython3_EXECUTABLE={VENV / 'bin/python'}",
+            "-DBUILD_TESTING=OFF",
         ],
         environment,
     )  # fmt: skip
