@@ -74,6 +74,11 @@ def test_corpus_holds_every_sample(tmp_path):
     assert corpus.clips[1].offset_samples == corpus.clips[0].samples
 
 
+def test_corpus_can_be_limited(tmp_path):
+    corpus = write_corpus(SAMPLES, tmp_path / "pool", limit_s=10.0)
+    assert 0 < corpus.duration_s <= 10.0
+
+
 def test_corpus_without_manifest(tmp_path):
     with pytest.raises(ConfigurationError, match=r"manifest\.jsonl"):
         write_corpus(tmp_path, tmp_path / "pool")

@@ -36,6 +36,7 @@ def add_parser(subparsers: Any) -> None:
         "--nemo", type=Path, help="the same weights for the peers (the .nemo beside the model)"
     )
     bench.add_argument("--speech", type=Path, help=f"folder with manifest.jsonl (first of {_names(SPEECH)})")
+    bench.add_argument("--limit-s", type=float, help="use about this many seconds of audio, for a quick run")
     bench.add_argument("--timed-s", type=float, default=600.0, help="audio of a timed round at most (600)")
     bench.add_argument("--threads", type=int, default=1, help="for every contender (1)")
     bench.add_argument("--rounds", type=int, default=3, help="interleaved repetitions (3)")
@@ -70,7 +71,7 @@ def run_bench(arguments: argparse.Namespace) -> None:
     speech = arguments.speech or next((path for path in SPEECH if path.is_dir()), SPEECH[-1])
     options = RunOptions(arguments.threads, arguments.rounds, arguments.cold_rounds, arguments.timed_s)
     with tempfile.TemporaryDirectory(prefix="parakeet-bench-") as scratch:
-        corpus = write_corpus(speech, Path(scratch, "pool.f32"))
+        corpus = write_corpus(speech, Path(scratch, "pool.f32"), arguments.limit_s)
         run = Run(corpus, entrants, options, lambda line: console.print(line, style="dim", highlight=False))
         results = run.measure(skipped, _kept_ids(corpus))
     results.write(arguments.output / "results.json")

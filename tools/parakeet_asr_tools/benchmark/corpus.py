@@ -32,12 +32,13 @@ class Corpus:
         return sum(clip.samples for clip in self.clips) / SAMPLE_RATE_HZ
 
 
-def write_corpus(folder: Path, pool: Path) -> Corpus:
+def write_corpus(folder: Path, pool: Path, limit_s: float | None = None) -> Corpus:
     """Read the utterances of ``folder/manifest.jsonl`` and write their samples to ``pool``.
 
     Args:
         folder: holds the manifest (audio, text, set on each line) and the audio files.
         pool: file to write; raw float32 at 16 kHz, one utterance behind the other.
+        limit_s: an even choice of utterances of at most so many seconds; all by default.
 
     Raises:
         ConfigurationError: there is no manifest, or it names nothing.
@@ -50,6 +51,8 @@ def write_corpus(folder: Path, pool: Path) -> Corpus:
             "with --speech"
         )
     rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if limit_s is not None:
+        rows = choose(rows, [float(row["duration_s"]) for row in rows], limit_s)
     if not rows:
         raise ConfigurationError(f"{manifest}: expected at least one utterance, found none")
     clips: list[Clip] = []
