@@ -287,8 +287,8 @@ def build_messages(plan: Plan) -> None:
         [
             str(VENV / "bin/python"), "-c", COLCON, "--log-base", str(VENV / "log"), "build",
             "--base-paths", str(MESSAGES), "--merge-install", "--install-base", str(VENV),
-            "--build-base", str(VENV / "build"), "--cmake-args", f"-DPython3_EXECUTABLE={VENV / 'bin/python'}",
-            "-DBUILD_TESTING=OFF",
+            "--build-base", str(VENV / "build"), "--cmake-args", "-DBUILD_TESTING=OFF",
+            f"-DPython3_EXECUTABLE={VENV / 'bin/python'}",
         ],
         environment,
     )  # fmt: skip
