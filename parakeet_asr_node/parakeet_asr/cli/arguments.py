@@ -59,6 +59,7 @@ def _add_transcribe(commands: _Commands[argparse.ArgumentParser]) -> None:
         help="write a file per input there, named like it (made if missing; a second input of the same "
         "name gets -2, and so on); otherwise everything goes to stdout",
     )
+    _add_phrases(command)
 
 
 def _add_stream(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -75,6 +76,7 @@ def _add_stream(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--block-s", type=float, default=0.1, metavar="S", help="push this much at a time (default: 0.1)"
     )
     _add_model(command)
+    _add_phrases(command)
     _add_session(command)
 
 
@@ -88,6 +90,7 @@ def _add_listen(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--device", default="", metavar="NAME", help="name, part of a name or index (default: the system's)"
     )
     _add_model(command)
+    _add_phrases(command)
     _add_session(command)
 
 
@@ -101,6 +104,29 @@ def _add_model(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--threads", metavar="N", type=_positive, help="CPU threads (default: all cores)")
     command.add_argument("--engine", choices=("ort",), default="ort", help="default: ort (ONNX Runtime)")
+
+
+def _add_phrases(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group(
+        "phrases, such as names, that the model shall prefer where they may fit"
+    )
+    group.add_argument(
+        "--phrases",
+        action="append",
+        default=[],
+        metavar="TEXT|FILE",
+        help="a phrase, or a file with one a line; may be given again",
+    )
+    group.add_argument(
+        "--phrase-score", type=float, metavar="NATS", help="what a phrase is worth (default: 5)"
+    )
+    group.add_argument(
+        "--phrase-anti-blank",
+        type=float,
+        default=0.0,
+        metavar="NATS",
+        help="let a phrase that has begun win against silence that is ahead by less (default: 0)",
+    )
 
 
 def _add_session(command: argparse.ArgumentParser) -> None:

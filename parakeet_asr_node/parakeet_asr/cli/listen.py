@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
+from parakeet_asr.cli.phrases import NO_PHRASES, PhraseRequest, listen_for
 from parakeet_asr.cli.stream import event_json
 from parakeet_asr.core.session import SessionOptions
 from parakeet_asr.errors import ConfigurationError
@@ -31,6 +32,7 @@ class ListenRequest:
     engine: Literal["ort"]
     threads: int | None
     options: SessionOptions
+    phrases: PhraseRequest = NO_PHRASES
 
 
 def listen(request: ListenRequest) -> None:
@@ -43,6 +45,7 @@ def listen(request: ListenRequest) -> None:
     """
     source = _microphone().MicrophoneSource(request.device)
     with load_model(request.model, engine=request.engine, threads=request.threads) as model:
+        listen_for(model, request.phrases)
         model.warm_up()
         worker = Worker(model.session(request.options), _Printer(), _report)
         worker.start()

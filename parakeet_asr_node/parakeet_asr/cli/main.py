@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _transcribe(options: argparse.Namespace) -> int:
+    from parakeet_asr.cli.phrases import PhraseRequest
     from parakeet_asr.cli.transcribe import Request, transcribe_files
 
     request = Request(
@@ -59,6 +60,7 @@ def _transcribe(options: argparse.Namespace) -> int:
         output=options.output,
         engine=options.engine,
         threads=options.threads,
+        phrases=PhraseRequest.from_arguments(options),
     )
     return FAILED if transcribe_files(request) else OK
 
@@ -71,6 +73,7 @@ def _features(options: argparse.Namespace) -> int:
 
 
 def _stream(options: argparse.Namespace) -> int:
+    from parakeet_asr.cli.phrases import PhraseRequest
     from parakeet_asr.cli.stream import StreamRequest, stream
 
     stream(
@@ -82,6 +85,7 @@ def _stream(options: argparse.Namespace) -> int:
             realtime=options.realtime,
             block_s=options.block_s,
             options=_session_options(options),
+            phrases=PhraseRequest.from_arguments(options),
         )
     )
     return OK
@@ -89,6 +93,7 @@ def _stream(options: argparse.Namespace) -> int:
 
 def _listen(options: argparse.Namespace) -> int:
     from parakeet_asr.cli.listen import ListenRequest, listen
+    from parakeet_asr.cli.phrases import PhraseRequest
 
     listen(
         ListenRequest(
@@ -97,6 +102,7 @@ def _listen(options: argparse.Namespace) -> int:
             engine=options.engine,
             threads=options.threads,
             options=_session_options(options),
+            phrases=PhraseRequest.from_arguments(options),
         )
     )
     return OK

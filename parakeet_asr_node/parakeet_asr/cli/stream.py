@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from parakeet_asr.cli.phrases import NO_PHRASES, PhraseRequest, listen_for
 from parakeet_asr.core.session import SessionOptions, SpeechSession
 from parakeet_asr.loader import load_model
 from parakeet_asr.records import (
@@ -40,6 +41,7 @@ class StreamRequest:
     realtime: bool
     block_s: float  # size of the chunks that are pushed
     options: SessionOptions
+    phrases: PhraseRequest = NO_PHRASES
 
 
 def stream(request: StreamRequest) -> None:
@@ -51,6 +53,7 @@ def stream(request: StreamRequest) -> None:
         ConfigurationError: the options exclude each other.
     """
     with load_model(request.model, engine=request.engine, threads=request.threads) as model:
+        listen_for(model, request.phrases)
         model.warm_up()
         session = model.session(request.options)
         with closing(_blocks(request)) as blocks:

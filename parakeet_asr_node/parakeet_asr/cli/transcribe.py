@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from parakeet_asr.cli.formats import EXTENSIONS, Format, render
+from parakeet_asr.cli.phrases import NO_PHRASES, PhraseRequest, listen_for
 from parakeet_asr.cli.progress import ProgressBar
 from parakeet_asr.errors import ConfigurationError, ParakeetError
 from parakeet_asr.loader import Model, load_model
@@ -29,6 +30,7 @@ class Request:
     output: Path | None  # directory; None is stdout
     engine: Literal["ort"]
     threads: int | None
+    phrases: PhraseRequest = NO_PHRASES
 
 
 def transcribe_files(request: Request) -> list[Failure]:
@@ -45,6 +47,7 @@ def transcribe_files(request: Request) -> list[Failure]:
     outputs = plan_outputs(request)
     failures = []
     with load_model(request.model, engine=request.engine, threads=request.threads) as model:
+        listen_for(model, request.phrases)
         for file, output in zip(request.files, outputs, strict=True):
             try:
                 text = _transcribe(model, file, request.format)
