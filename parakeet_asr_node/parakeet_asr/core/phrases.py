@@ -13,8 +13,11 @@ from parakeet_asr.errors import ConfigurationError
 DEFAULT_SCORE = 5.0
 """Nats; docs/phrases.md shows what it was chosen by."""
 
-RAMP_CHARACTERS = 4
-"""Characters after the first over which a match gains its score."""
+FREE_CHARACTERS = 2
+"""Characters at the start of a match that bring no score: too many words share them."""
+
+RAMP_CHARACTERS = 3
+"""Characters after those over which a match gains its score."""
 
 _UNKNOWN = "<unk>"
 
@@ -59,7 +62,7 @@ def compile_phrases(
     Args:
         phrases: texts, or texts with a score of their own; the order does not matter.
         tokenizer: of the model.
-        score: nats that a match is worth once it has ``1 + RAMP_CHARACTERS`` characters.
+        score: nats that a match is worth once it has ``FREE_CHARACTERS + RAMP_CHARACTERS`` characters.
         anti_blank: nats by which a token that goes on with a phrase may be behind blank and still win.
 
     Returns:
@@ -76,10 +79,10 @@ def compile_phrases(
         phrase = entry if isinstance(entry, Phrase) else Phrase(entry)
         own = score if phrase.score is None else phrase.score
         _check(f"score of {phrase.text!r}", own)
-        spellings = _spellings(phrase.text, tokenizer)
-        if not spellings:
+        written = spellings(phrase.text, tokenizer)
+        if not written:
             skipped.append(SkippedPhrase(phrase.text, _why_not(phrase.text, tokenizer)))
-        weighted += (weigh(tokens, tokenizer.pieces, own) for tokens in spellings)
+        weighted += (weigh(tokens, tokenizer.pieces, own) for tokens in written)
     automaton = PhraseAutomaton(weighted, len(tokenizer.pieces), anti_blank) if weighted else None
     return CompiledPhrases(automaton, tuple(skipped))
 
@@ -122,9 +125,9 @@ def cased_variants(text: str) -> set[str]:
 def weigh(tokens: Sequence[int], pieces: Sequence[str], score: float) -> WeightedTokens:
     """Weigh every token by the characters that it adds to the match.
 
-    The first character brings nothing (too many words share it), the next ``RAMP_CHARACTERS`` bring equal
-    parts of ``score``, the others nothing more: a long match must not drag the words behind it along.
-    Counting characters makes a score mean the same for vocabularies of short and of long pieces.
+    The first ``FREE_CHARACTERS`` bring nothing, the next ``RAMP_CHARACTERS`` equal parts of ``score``, the
+    others nothing more: a long match must not drag the words behind it along. Counting characters makes a
+    score mean the same for vocabularies of short and of long pieces.
     """
     texts = (pieces_to_text(pieces[t] for t in tokens[: i + 1]) for i in range(len(tokens)))
     collected = [score * _ramp(text) for text in texts]
@@ -133,7 +136,7 @@ def weigh(tokens: Sequence[int], pieces: Sequence[str], score: float) -> Weighte
 
 
 def _ramp(text: str) -> float:
-    return min(max(0, len(text) - 1), RAMP_CHARACTERS) / RAMP_CHARACTERS
+    return min(max(0, len(text) - FREE_CHARACTERS), RAMP_CHARACTERS) / RAMP_CHARACTERS
 
 
 def _capital(word: str) -> str:
@@ -145,12 +148,12 @@ def _check(name: str, value: float) -> None:
         raise ConfigurationError(f"{name}: expected a number from 0 on, in nats, got {value}")
 
 
-def _spellings(text: str, tokenizer: Tokenizer) -> list[list[int]]:
-    """Token ids of those variants that the model can write."""
+def spellings(text: str, tokenizer: Tokenizer) -> list[list[int]]:
+    """Token ids of those cased variants that the model can write; none where there is no letter or digit."""
     if not any(character.isalnum() for character in text):
         return []
-    spellings = [tokenizer.encode(variant) for variant in sorted(cased_variants(text))]
-    return [tokens for tokens in spellings if _writable([tokenizer.pieces[token] for token in tokens])]
+    written = [tokenizer.encode(variant) for variant in sorted(cased_variants(text))]
+    return [tokens for tokens in written if _writable([tokenizer.pieces[token] for token in tokens])]
 
 
 def _writable(pieces: Sequence[str]) -> bool:
