@@ -80,6 +80,13 @@ def test_a_long_utterance_is_cut_where_it_is_calm_and_nothing_is_lost() -> None:
     assert first_end_ns - START_NS == pytest.approx(3.35e9, abs=0.2e9)
 
 
+def test_a_pause_just_behind_the_middle_is_preferred_to_cutting_a_word() -> None:
+    speech = np.concatenate([tone(2.15), tone(0.3, 0.02), tone(4.0), quiet(1.0)])
+    first = finals(play(session(max_utterance_s=4.0), speech, [1600]))[0]
+    assert first.end_reason is EndReason.FORCED
+    assert (first.start_ns - START_NS) / 1e9 + first.duration_s == pytest.approx(2.3, abs=0.15)
+
+
 def test_noise_that_the_detector_takes_for_speech_ends_by_the_decoders_blanks() -> None:
     class Everything(LoudnessDetector):
         def probability(self, frame: FloatArray) -> float:

@@ -80,7 +80,9 @@ class SpeechSession:
         self._framed = 0  # samples that the detector has seen
         self._utterance: Utterance | None = None
         self._next_look = 0
+        self._jump_sample = 0  # before which the last gap or overlap was
         self.jumps = 0  # gaps and overlaps so far
+        self.last_jump: Jump | None = None
 
     @property
     def utterance_open(self) -> bool:
@@ -139,7 +141,9 @@ class SpeechSession:
 
     def _on_jump(self, jump: Jump, events: list[Event]) -> None:
         """Small gaps lie inside the utterance and are marked; a long one, or a step back, ends it."""
-        self.jumps += 1
+        self._jump_sample = self._buffer.end
+        self.last_jump = jump
+        self.jumps += 1  # after last_jump: another thread may look at both
         if not 0 <= jump.missing_ns <= self.options.silence_s * 1e9:
             if self._utterance is not None:
                 self._utterance.audio_gap = True
@@ -181,6 +185,7 @@ class SpeechSession:
     def _begin(self, events: list[Event]) -> None:
         start = self._endpointer.start_sample
         self._utterance = self._open(start)
+        self._utterance.audio_gap = self._jump_sample > start  # in what was said before speech was sure
         self._next_look = start
         self._plan_look()
         events.append(SpeechActivity(True, self._timeline.stamp_ns(start)))
@@ -192,7 +197,7 @@ class SpeechSession:
             events.append(final)
 
     def _cut(self, events: list[Event]) -> None:
-        """The utterance is too long: end it at the calmest place of its last third and go on from there."""
+        """The utterance is too long: end it at the calmest place of its last half and go on from there."""
         utterance = self._utterance
         if utterance is None:
             return
