@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Makes the built messages known (and libraries found) also where ROS 2 itself comes from apt.
 WITH_ROS := if [ -f .venv/local_setup.sh ]; then . ./.venv/local_setup.sh; fi;
 
-.PHONY: demo setup setup-peers test lint format parity bench clean python
+.PHONY: demo setup setup-peers test lint format parity bench bench-stream clean python
 
 demo: python  ## speech becomes text on real ROS 2 topics (no PyTorch needed)
 	@python3 scripts/bootstrap.py runtime ros
@@ -39,6 +39,10 @@ setup-peers: python  ## NeMo, onnx-asr and sherpa-onnx into .venv-peers, for ben
 bench: python  ## speed and memory, ours and the peers'; ARGS=--docs writes docs/benchmarks.md
 	@python3 scripts/bootstrap.py runtime tools
 	$(BIN)/parakeet-asr-tools bench $(ARGS)
+
+bench-stream: python  ## streaming: errors, latencies, revisions, computing beside NeMo's; ARGS=--docs
+	@python3 scripts/bootstrap.py runtime tools
+	$(BIN)/parakeet-asr-tools bench-stream $(ARGS)
 
 clean:  ## everything that was generated, .venv included
 	rm -rf .venv build ros2_ws/build ros2_ws/install ros2_ws/log .mypy_cache .ruff_cache .pytest_cache .hypothesis
