@@ -75,19 +75,18 @@ def nemo_file() -> Path:
 
 
 @pytest.fixture(scope="session")
-def nemo_decode(tmp_path_factory: pytest.TempPathFactory) -> NemoDecode:
+def nemo_decode(tmp_path_factory: pytest.TempPathFactory, nemo_python: Path) -> NemoDecode:
     """Ask the original NeMo: ``decode(archive, utterances) -> [{"audio", "ids", "text", "features"}]``.
 
     ``features`` is the file of the log-mel features before normalisation, [mels, frames].
     """
-    python = _nemo_python()
 
     def decode(archive: Path, utterances: Utterances) -> list[dict[str, Any]]:
         folder = tmp_path_factory.mktemp("nemo")
         jobs, out = folder / "utterances.json", folder / "nemo.jsonl"
         jobs.write_text(json.dumps([{"audio": a, "path": str(p)} for a, p in utterances.items()]))
         script = Path(__file__).with_name("nemo_reference.py")
-        command = [str(python), str(script), str(archive), str(jobs), str(out), str(folder)]
+        command = [str(nemo_python), str(script), str(archive), str(jobs), str(out), str(folder)]
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=REFERENCE_TIMEOUT_S, check=False
         )
@@ -97,7 +96,9 @@ def nemo_decode(tmp_path_factory: pytest.TempPathFactory) -> NemoDecode:
     return decode
 
 
-def _nemo_python() -> Path:
+@pytest.fixture(scope="session")
+def nemo_python() -> Path:
+    """A Python that has the original NeMo."""
     if importlib.util.find_spec("nemo") is not None:
         return Path(sys.executable)
     default = ROOT / ".venv-peers" / "nemo" / "bin" / "python"

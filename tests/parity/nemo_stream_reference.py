@@ -1,18 +1,18 @@
 """What the original NeMo's cache-aware streaming makes of a signal, step by step; imports nothing of ours.
 
-    nemo_stream_reference.py MODEL.nemo SAMPLES.npy OUT.npz [--caches]
+    nemo_stream_reference.py MODEL.nemo OUT_DIR SAMPLES.npy... [--caches]
 
-SAMPLES.npy: [n] float32 at 16 kHz. Runs ``CacheAwareStreamingAudioBuffer`` over the features of exactly the
-valid frames (n // 160) and ``conformer_stream_step`` on every chunk, as NeMo's own streaming script does,
-with `greedy_batch` on the CPU and dither 0. When fewer than 8 frames are left, which the buffer throws away,
+SAMPLES.npy: [n] float32 at 16 kHz; each gives OUT_DIR/SAMPLES.npz. Runs ``CacheAwareStreamingAudioBuffer``
+over the features of exactly the valid frames (n // 160) and ``conformer_stream_step`` on every chunk, as
+NeMo's own streaming script does, with `greedy_batch` on the CPU and dither 0. When fewer than 8 frames are left, which the buffer throws away,
 one more step is run with them, so that the reference covers the whole signal.
 
-OUT.npz: ``encoded`` [steps, d_model] of all chunks in a row, ``valid`` [chunks] steps of each, ``frames``
+SAMPLES.npz: ``encoded`` [steps, d_model] of all chunks in a row, ``valid`` [chunks] steps of each, ``frames``
 [chunks] columns of each input, ``cached`` [chunks] cache_last_channel_len behind each, ``tokens`` all ids,
 ``counts`` [chunks] how many of them were there behind each chunk, ``whole`` [steps, d_model] the encoder's
 output for the whole signal, ``whole_tokens``, ``first_chunk_frames``, ``chunk_frames``, ... as
 ``setup_streaming_params`` set them. With --caches, also ``channel`` and ``time``: both caches behind the
-last full chunk, in the layout of NeMo's export (batch first).
+last whole chunk, in the layout of NeMo's export (batch first).
 """
 
 from __future__ import annotations
@@ -32,19 +32,20 @@ from nemo.utils import logging as nemo_logging
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
-    parser.add_argument("samples", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out_dir", type=Path)
+    parser.add_argument("samples", type=Path, nargs="+")
     parser.add_argument("--caches", action="store_true")
     arguments = parser.parse_args()
     nemo_logging.setLevel(logging.ERROR)
     torch.set_num_threads(1)
     model = ASRModel.restore_from(str(arguments.model), map_location="cpu").eval()
     model.preprocessor.featurizer.dither = 0.0
-    with torch.inference_mode():
-        result = stream(model, np.load(arguments.samples))
-    if not arguments.caches:
-        del result["channel"], result["time"]
-    np.savez_compressed(arguments.out, **result)
+    for path in arguments.samples:
+        with torch.inference_mode():
+            result = stream(model, np.load(path))
+        if not arguments.caches:
+            del result["channel"], result["time"]
+        np.savez_compressed(arguments.out_dir / f"{path.stem}.npz", **result)
 
 
 def stream(model: Any, samples: np.ndarray) -> dict[str, np.ndarray]:
@@ -59,7 +60,8 @@ def stream(model: Any, samples: np.ndarray) -> dict[str, np.ndarray]:
     rows: dict[str, list[Any]] = {"encoded": [], "valid": [], "frames": [], "cached": [], "counts": []}
     hypotheses, kept = None, (channel, time)
     for chunk, length, last in chunks(buffer, features):
-        kept = (channel, time)
+        whole_frames = config.pre_encode_cache_size[1] + config.chunk_size[1]
+        whole_frames = whole_frames if rows["valid"] else config.chunk_size[0]
         step = {
             "processed_signal": chunk,
             "processed_signal_length": length,
@@ -78,7 +80,7 @@ def stream(model: Any, samples: np.ndarray) -> dict[str, np.ndarray]:
         rows["frames"].append(chunk.shape[2])
         rows["cached"].append(int(cached[0]))
         rows["counts"].append(len(hypotheses[0].y_sequence))
-        if not last:
+        if chunk.shape[2] == whole_frames:
             kept = (channel, time)
     whole, whole_steps = encoder(audio_signal=features, length=frames)
     decoded = model.decoding.rnnt_decoder_predictions_tensor(whole, whole_steps, return_hypotheses=True)[0]
