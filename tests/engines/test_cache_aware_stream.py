@@ -226,3 +226,32 @@ def test_the_made_archive_is_the_same_every_time(tmp_path: Path) -> None:
 
 def test_the_demo_model_is_offline() -> None:
     assert "encoder_stream.onnx" not in {path.name for path in resolve_model("demo").iterdir()}
+
+
+def test_padding_in_a_batch_leaks_into_nothing(model: Model) -> None:
+    """Whole passes of different lengths side by side; an even count of frames ends in padding."""
+    audio = [speech()[:n] for n in (48_000, 33_333, 20_480, 1600, 160)]
+    for heard, samples in zip(model.transcribe(audio), audio, strict=True):
+        assert same(heard.tokens, model.transcribe(samples).tokens)
+
+
+def test_large_weights_are_stored_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both encoders read one file of external data, and answer as the model with everything inside."""
+    from parakeet_asr_tools.nemo.archive import open_archive
+    from parakeet_asr_tools.onnx_export import model_directory
+
+    monkeypatch.setattr(model_directory, "EXTERNAL_ABOVE_BYTES", 0)
+    with open_archive(cache_aware_archive("tdt")) as archive:
+        model_directory.export_model(archive, tmp_path, model_directory.ExportOptions())
+    inside = cache_aware_model("tdt")
+    external = (tmp_path / "encoder.onnx.data").stat().st_size
+    graphs = sum((tmp_path / f"{name}.onnx").stat().st_size for name in ("encoder", "encoder_stream"))
+    one = (inside / "encoder.onnx").stat().st_size
+    assert external + graphs < 1.5 * one
+    audio = speech()[:40_000]
+    with (
+        load_model(tmp_path, threads=1, guard=None) as apart,
+        load_model(inside, threads=1, guard=None) as whole,
+    ):
+        assert same(streamed(apart, audio, []), streamed(whole, audio, []))
+        assert same(apart.transcribe(audio).tokens, whole.transcribe(audio).tokens)

@@ -4,8 +4,8 @@
 
 SAMPLES.npy: [n] float32 at 16 kHz; each gives OUT_DIR/SAMPLES.npz. Runs ``CacheAwareStreamingAudioBuffer``
 over the features of exactly the valid frames (n // 160) and ``conformer_stream_step`` on every chunk, as
-NeMo's own streaming script does, with `greedy_batch` on the CPU and dither 0. When fewer than 8 frames are left, which the buffer throws away,
-one more step is run with them, so that the reference covers the whole signal.
+NeMo's own streaming script does, with `greedy_batch` on the CPU and dither 0. When fewer than 8 frames are
+left, which the buffer throws away, one more step is run with them, so that all of the signal is covered.
 
 SAMPLES.npz: ``encoded`` [steps, d_model] of all chunks in a row, ``valid`` [chunks] steps of each, ``frames``
 [chunks] columns of each input, ``cached`` [chunks] cache_last_channel_len behind each, ``tokens`` all ids,
