@@ -129,14 +129,19 @@ def token(start: int, duration: int = 1, identity: int = 1) -> Token:
 
 def test_holes_lie_before_between_and_behind() -> None:
     tokens = [token(20, 2), token(22, 4), token(60, 1)]
-    assert list(holes(tokens, 0, 100 * STEP, STEP, 1.0)) == [
+    assert list(holes(tokens, 0, 100 * STEP, STEP, 1.0, PIECES)) == [
         Hole(0, 20 * STEP),
         Hole(26 * STEP, 60 * STEP),
         Hole(61 * STEP, 100 * STEP),
     ]
-    assert next(iter(holes(tokens, 10, 70 * STEP, STEP, 1.0))) == Hole(16 * STEP, 50 * STEP)
-    assert list(holes([], 0, 1000, STEP, 1.0)) == [Hole(0, 1000)]
-    assert list(holes([token(0, 4), token(4, 4)], 0, 8 * STEP, STEP, 1.0)) == []
+    assert next(iter(holes(tokens, 10, 70 * STEP, STEP, 1.0, PIECES))) == Hole(16 * STEP, 50 * STEP)
+    assert list(holes([], 0, 1000, STEP, 1.0, PIECES)) == [Hole(0, 1000)]
+    assert list(holes([token(0, 4), token(4, 4)], 0, 8 * STEP, STEP, 1.0, PIECES)) == []
+
+
+def test_a_drawn_out_word_is_no_hole() -> None:
+    drawn_out = [token(0), token(20, 1, PIECES.index("ty")), token(22)]
+    assert list(holes(drawn_out, 0, 24 * STEP, STEP, 1.0, PIECES)) == []
 
 
 def test_only_whole_words_are_believed() -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
 from parakeet_asr.core.engine import EncoderOutput, Engine, PredictorState
 from parakeet_asr.core.model_spec import DecoderSpec
 from parakeet_asr.core.phrase_match import PhraseAutomaton, PhraseMatch
-from parakeet_asr.records import FloatArray, IntArray, Token
+from parakeet_asr.records import FloatArray, Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +105,29 @@ class GreedyDecoder:
         projected = np.pad(projected, ((0, 0), (0, window), (0, 0)))
         hidden = np.concatenate([begun[s.row].predictor.hidden for s in active], axis=1)
         cell = np.concatenate([begun[s.row].predictor.cell for s in active], axis=1)
-        offsets = np.arange(window)
         while active:
-            rows = np.array([s.row for s in active])
-            times = np.array([s.time for s in active])
             tokens = np.array([s.token for s in active], np.int64)
-            steps = projected[rows[:, None], times[:, None] + offsets]
+            steps = _windows(projected, active, window)
             output = self._engine.step(steps, tokens, PredictorState(hidden, cell))
             emitted = self._advance(active, output.logits)
             hidden = _keep(hidden, output.state.hidden, emitted)
             cell = _keep(cell, output.state.cell, emitted)
-            going = np.array([s.time < s.length for s in active])
-            if not going.all():
-                for column in np.flatnonzero(~going).tolist():
-                    active[column].park(hidden, cell, column)
-                active = [s for s, on in zip(active, going.tolist(), strict=True) if on]
+            if any(s.time >= s.length for s in active):
+                going = [s.time < s.length for s in active]
+                for column, (stream, goes) in enumerate(zip(active, going, strict=True)):
+                    if not goes:
+                        stream.park(hidden, cell, column)
+                active = list(compress(active, going))
                 hidden, cell = hidden[:, going], cell[:, going]
 
-    def _advance(self, active: list[_Stream], logits: FloatArray) -> IntArray:
+    def _advance(self, active: list[_Stream], logits: FloatArray) -> list[bool]:
         """Walk every stream over its window up to its next token; returns who emitted one."""
         classes = self._spec.vocabulary_size + 1
         best = logits[:, :, :classes].argmax(axis=2)
-        if self._spec.kind == "tdt":
-            jumps = self._durations[logits[:, :, classes:].argmax(axis=2)].tolist()
-        else:
-            jumps = np.zeros(best.shape, np.int64).tolist()  # RNNT: a token stays, a blank moves by one
-        emitted = np.zeros(len(active), bool)
+        # An RNNT has no durations: a token stays, a blank moves by one.
+        chosen = logits[:, :, classes:].argmax(axis=2) if self._spec.durations else np.zeros_like(best)
+        jumps = self._durations[chosen].tolist()
+        emitted = [False] * len(active)
         for i, (stream, winners, steps) in enumerate(zip(active, best.tolist(), jumps, strict=True)):
             if stream.match is not None:
                 stream.match.resist_blank(logits[i], winners)
@@ -142,11 +140,23 @@ class GreedyDecoder:
         return emitted
 
 
-def _keep(old: FloatArray, new: FloatArray, emitted: IntArray) -> FloatArray:
+def _windows(projected: FloatArray, active: list[_Stream], window: int) -> FloatArray:
+    """The next ``window`` steps of every stream; a view when there is one stream."""
+    if len(active) == 1:
+        (stream,) = active
+        return projected[stream.row : stream.row + 1, stream.time : stream.time + window]
+    rows = np.array([[s.row] for s in active])
+    times = np.array([[s.time] for s in active])
+    return projected[rows, times + np.arange(window)]
+
+
+def _keep(old: FloatArray, new: FloatArray, emitted: list[bool]) -> FloatArray:
     """Take the new state where a token was emitted; blanks leave the state alone."""
-    if emitted.all():
+    if all(emitted):
         return new.copy()  # the engine may reuse its buffer
-    return np.where(emitted[None, :, None], new, old)
+    kept = old.copy()
+    kept[:, emitted] = new[:, emitted]
+    return kept
 
 
 class _Stream:

@@ -82,7 +82,8 @@ class BlankGuard:
             All tokens in order of time; the very same tuple when nothing was recovered.
         """
         found: list[Token] = []
-        for hole in holes(tokens, first_step, len(samples), alone.step_samples, self._options.hole_s):
+        pieces, step = alone.tokenizer.pieces, alone.step_samples
+        for hole in holes(tokens, first_step, len(samples), step, self._options.hole_s, pieces):
             speech = self._speech_in(samples, hole)
             if speech is not None:
                 self.suspicious += 1
@@ -126,15 +127,24 @@ class BlankGuard:
 
 
 def holes(
-    tokens: Sequence[Token], first_step: int, samples: int, step_samples: int, hole_s: float
+    tokens: Sequence[Token],
+    first_step: int,
+    samples: int,
+    step_samples: int,
+    hole_s: float,
+    pieces: Sequence[str],
 ) -> Iterator[Hole]:
-    """Stretches longer than ``hole_s`` without a token, also before the first and after the last."""
+    """Stretches longer than ``hole_s`` between words, before the first and after the last.
+
+    A stretch inside a word is a word that was drawn out: words put there would tear it apart.
+    """
     least = hole_s * SAMPLE_RATE_HZ if tokens else 0.0  # an audio without a token is suspicious at any length
     begins = [step_samples * (t.start_step - first_step) for t in tokens]
     lasts = [step_samples * max(1, t.duration_steps) for t in tokens]
     ends = [0, *(begin + last for begin, last in zip(begins, lasts, strict=True))]
-    for end, begin in zip(ends, [*begins, samples], strict=True):
-        if begin - end > least:
+    between = [*(starts_word(pieces[t.id]) for t in tokens), True]
+    for end, begin, allowed in zip(ends, [*begins, samples], between, strict=True):
+        if allowed and begin - end > least:
             yield Hole(end, min(begin, samples))
 
 

@@ -61,8 +61,18 @@ class OrtEngine:
         self._device = device
 
     def encode(self, features: FloatArray, lengths: IntArray) -> EncoderOutput:
-        """See :class:`parakeet_asr.core.engine.Engine`."""
-        feeds: _Feeds = {"audio_signal": features, "length": lengths}
+        """See :class:`parakeet_asr.core.engine.Engine`.
+
+        A CPU gains nothing from a batch and would compute its padding, too: there every utterance
+        goes through the encoder by itself.
+        """
+        if len(lengths) > 1 and self._device == "cpu":
+            rows = (self._encode(features[i : i + 1, :, :n], lengths[i : i + 1]) for i, n in enumerate(lengths))
+            return _stack(list(rows))
+        return self._encode(features, lengths)
+
+    def _encode(self, features: FloatArray, lengths: IntArray) -> EncoderOutput:
+        feeds: _Feeds = {"audio_signal": np.ascontiguousarray(features), "length": lengths}
         projected, steps = _run(self._encoder, ["encoded_projected", "encoded_lengths"], feeds)
         return EncoderOutput(projected, steps)
 
@@ -87,6 +97,15 @@ class OrtEngine:
     def close(self) -> None:
         """Free the sessions; a stream that is open keeps its own until it is dropped."""
         self._encoder = self._decoder = self._streaming = None
+
+
+def _stack(rows: list[EncoderOutput]) -> EncoderOutput:
+    """One batch of single encodings, with zeros behind each."""
+    lengths = np.concatenate([row.lengths for row in rows])
+    projected = np.zeros((len(rows), int(lengths.max()), rows[0].projected.shape[2]), np.float32)
+    for i, row in enumerate(rows):
+        projected[i, : lengths[i]] = row.projected[0, : lengths[i]]
+    return EncoderOutput(projected, lengths)
 
 
 def _load(directory: Path, graph: GraphSpec, threads: int, device: str) -> onnxruntime.InferenceSession:
