@@ -144,18 +144,20 @@ def _windows(projected: FloatArray, active: list[_Stream], window: int) -> Float
     """The next ``window`` steps of every stream; a view when there is one stream."""
     if len(active) == 1:
         (stream,) = active
-        return projected[stream.row : stream.row + 1, stream.time : stream.time + window]
-    rows = np.array([[s.row] for s in active])
-    times = np.array([[s.time] for s in active])
-    return projected[rows, times + np.arange(window)]
+        steps: FloatArray = projected[stream.row : stream.row + 1, stream.time : stream.time + window]
+    else:
+        rows = np.array([[s.row] for s in active])
+        times = np.array([[s.time] for s in active])
+        steps = projected[rows, times + np.arange(window)]
+    return steps
 
 
 def _keep(old: FloatArray, new: FloatArray, emitted: list[bool]) -> FloatArray:
     """Take the new state where a token was emitted; blanks leave the state alone."""
-    if all(emitted):
-        return new.copy()  # the engine may reuse its buffer
-    kept = old.copy()
-    kept[:, emitted] = new[:, emitted]
+    kept: FloatArray = new.copy()  # the engine may reuse its buffer
+    if not all(emitted):
+        blank = np.logical_not(emitted)
+        kept[:, blank] = old[:, blank]
     return kept
 
 
