@@ -18,7 +18,7 @@ from made_models import cache_aware_archive, cache_aware_model, speech
 from parakeet_asr.core.cache_aware import CacheAwareStream
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.session import SessionOptions, SpeechSession
-from parakeet_asr.errors import EngineError, ModelContractError
+from parakeet_asr.errors import ArchiveError, EngineError, ModelContractError
 from parakeet_asr.loader import Model, load_model
 from parakeet_asr.model_directory import resolve_model, sha256_of
 from parakeet_asr.records import AudioChunk, EndReason, Event, FloatArray, Token, Transcript
@@ -255,3 +255,28 @@ def test_large_weights_are_stored_once(tmp_path: Path, monkeypatch: pytest.Monke
     ):
         assert same(streamed(apart, audio, []), streamed(whole, audio, []))
         assert same(apart.transcribe(audio).tokens, whole.transcribe(audio).tokens)
+
+
+def test_one_of_several_lookaheads_is_chosen(tmp_path: Path) -> None:
+    """Published models are trained for several right contexts: each gives a directory of its own."""
+    import yaml
+
+    from parakeet_asr_tools.nemo.archive import open_archive
+    from parakeet_asr_tools.nemo.writing import write_archive
+    from parakeet_asr_tools.onnx_export.model_directory import ExportOptions, export_model
+
+    several = tmp_path / "several.nemo"
+    with open_archive(cache_aware_archive("tdt")) as archive:
+        config = archive.config
+        config["encoder"]["att_context_size"] = [[70, 13], [70, 6], [70, 1], [70, 0]]
+        write_archive(several, yaml.safe_dump(config).encode(), archive.weights, archive.files)
+    with open_archive(several) as archive:
+        for right, chunk_frames in ((None, 112), (6, 56), (0, 8)):
+            folder = tmp_path / str(right)
+            spec = export_model(archive, folder, ExportOptions(right_context_steps=right))
+            assert spec.encoder.streaming.chunk_frames == chunk_frames
+            with load_model(folder, threads=1, guard=None) as model:
+                audio = speech()[:50_000]
+                assert same(streamed(model, audio, [10_000, 20_000]), model.transcribe(audio).tokens)
+        with pytest.raises(ArchiveError, match="expected one that the model was trained for: 13, 6, 1, 0"):
+            export_model(archive, tmp_path / "none", ExportOptions(right_context_steps=2))

@@ -31,6 +31,12 @@ def add_parser(commands: Any) -> None:
         default="float32",
         help="how weights are STORED (default: %(default)s); the graphs always compute in float32",
     )
+    parser.add_argument(
+        "--right-context",
+        type=int,
+        metavar="STEPS",
+        help="lookahead of a cache-aware model trained for several, in 80 ms steps (default: its first)",
+    )
     parser.add_argument("--name", default="", help="the model's name (default: the archive's file name)")
     parser.add_argument(
         "--language", default="und", help="language tag for model.json (default: %(default)s)"
@@ -56,6 +62,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
     options = ExportOptions(
         weights=arguments.weights,
+        right_context_steps=arguments.right_context,
         name=arguments.name,
         language=arguments.language,
         licence=arguments.licence,

@@ -38,12 +38,17 @@ class EncoderConfig:
     causal_downsampling: bool
     use_bias: bool
     xscaling: bool
-    attention_context_steps: tuple[int, int]  # left, right; -1 is everything
+    attention_contexts_steps: tuple[tuple[int, int], ...]  # left, right; -1 is everything; the first is used
     attention_style: str  # regular | chunked_limited
     position_table_steps: int
     conv_kernel_steps: int
     conv_context_steps: tuple[int, int]  # left, right
     conv_norm: ConvNorm
+
+    @property
+    def attention_context_steps(self) -> tuple[int, int]:
+        """Steps to the left and right that attention sees; -1 is everything."""
+        return self.attention_contexts_steps[0]
 
     @property
     def head_size(self) -> int:
@@ -216,7 +221,7 @@ def _encoder(section: _Section) -> EncoderConfig:
         causal_downsampling=section.get("causal_downsampling", bool, False),
         use_bias=section.get("use_bias", bool, True),
         xscaling=section.get("xscaling", bool, True),
-        attention_context_steps=_attention_context(section),
+        attention_contexts_steps=_attention_contexts(section),
         attention_style=section.get("att_context_style", str, "regular"),
         position_table_steps=section.get("pos_emb_max_len", int, 5000),
         conv_kernel_steps=kernel,
@@ -225,13 +230,14 @@ def _encoder(section: _Section) -> EncoderConfig:
     )
 
 
-def _attention_context(section: _Section) -> tuple[int, int]:
-    value = section.raw("att_context_size")
+def _attention_contexts(section: _Section) -> tuple[tuple[int, int], ...]:
+    """A model may be trained for several; NeMo takes the first unless told otherwise."""
+    value, name = section.raw("att_context_size"), section.path("att_context_size")
     if value is None:
-        return (-1, -1)
+        return ((-1, -1),)
     if isinstance(value, list) and value and isinstance(value[0], list):
-        value = value[0]  # a multi-lookahead model: NeMo takes the first by default
-    return _pair(section.path("att_context_size"), value)
+        return tuple(_pair(name, item) for item in value)
+    return (_pair(name, value),)
 
 
 def _conv_context(section: _Section, kernel: int) -> tuple[int, int]:

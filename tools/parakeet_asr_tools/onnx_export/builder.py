@@ -48,7 +48,11 @@ class ExternalData:
             self._stream.write(content)
         tensor.data_location = TensorProto.EXTERNAL
         offset = self._offsets[digest]
-        for key, value in (("location", self.path.name), ("offset", str(offset)), ("length", str(array.nbytes))):
+        for key, value in (
+            ("location", self.path.name),
+            ("offset", str(offset)),
+            ("length", str(array.nbytes)),
+        ):
             tensor.external_data.add(key=key, value=value)
 
     def flush(self) -> None:
@@ -160,7 +164,9 @@ class GraphBuilder:
         return output
 
     def _store(self, name: str, array: NDArray[np.generic]) -> None:
-        tensor = TensorProto(name=name, dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(array.dtype))
+        tensor = TensorProto(
+            name=name, dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(array.dtype)
+        )
         if self._external is not None and array.size >= _SMALL_ELEMENTS:
             self._external.append(tensor, array)
         else:

@@ -48,7 +48,9 @@ def write_encoder(graph: GraphBuilder, model: Transducer) -> None:
             x = conformer_layer(graph, layer, x, shared)
     with graph.scope("joint"):
         projected = linear(graph, x, model.joint.enc, "enc")
-    graph.output("outputs", graph.op("Transpose", x, perm=[0, 2, 1]), "float32", ("batch", config.d_model, "steps"))
+    graph.output(
+        "outputs", graph.op("Transpose", x, perm=[0, 2, 1]), "float32", ("batch", config.d_model, "steps")
+    )
     graph.output("encoded_lengths", steps_valid, "int64", ("batch",))
     graph.output("encoded_projected", projected, "float32", ("batch", "steps", model.config.joint.hidden))
 
@@ -154,7 +156,9 @@ def _subsampling(
         return subsampling_projection(graph, module, x, encoder.scale), length, size
 
 
-def _first_convolution(graph: GraphBuilder, x: str, layer: nn.Conv2d, mels: int, length: str, size: str) -> str:
+def _first_convolution(
+    graph: GraphBuilder, x: str, layer: nn.Conv2d, mels: int, length: str, size: str
+) -> str:
     """The convolution over mel frames, which also drowns rows from ``length`` on.
 
     With one input channel a blocked convolution kernel is mostly overhead. So the nine taps are laid out as
@@ -192,7 +196,8 @@ def _beyond(graph: GraphBuilder, length: str, size: str, bins: int) -> str:
 
 
 def _convolution_2d(graph: GraphBuilder, x: str, layer: nn.Conv2d, name: str) -> str:
-    assert layer.bias is not None and isinstance(layer.padding, tuple)
+    assert layer.bias is not None
+    assert isinstance(layer.padding, tuple)
     weight = graph.weight(f"{name}.weight", array_of(layer.weight))
     bias = graph.weight(f"{name}.bias", array_of(layer.bias))
     pads = [*layer.padding, *layer.padding]
@@ -283,7 +288,9 @@ def _relative_shift(graph: GraphBuilder, placed: str, shared: Surroundings) -> s
 
 
 def _convolution(graph: GraphBuilder, module: Convolution, x: str, shared: Surroundings) -> str:
-    x, gate = graph.split_op("Split", linear(graph, x, module.pointwise_conv1, "pointwise_conv1"), count=2, axis=-1)
+    x, gate = graph.split_op(
+        "Split", linear(graph, x, module.pointwise_conv1, "pointwise_conv1"), count=2, axis=-1
+    )
     x = graph.op("Mul", x, graph.op("Sigmoid", gate))
     x = graph.op("Mul", x, shared.convolution_mask)
     x = graph.op("Unsqueeze", x, graph.constant([1]))
@@ -307,7 +314,8 @@ def _depthwise_parameters(module: Convolution) -> tuple[Array, Array | None]:
     weight = array_of(convolution.weight).astype(np.float64)[:, :, None]
     bias = None if convolution.bias is None else array_of(convolution.bias).astype(np.float64)
     if isinstance(norm, nn.BatchNorm1d):
-        assert norm.running_mean is not None and norm.running_var is not None
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         gain = array_of(norm.weight) / np.sqrt(array_of(norm.running_var).astype(np.float64) + norm.eps)
         shift = (0.0 if bias is None else bias) - array_of(norm.running_mean)
         weight, bias = weight * gain[:, None, None, None], array_of(norm.bias) + shift * gain

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from parakeet_asr_tools import __version__
 from parakeet_asr_tools.contract import TOKENIZER_FILE, contract
 from parakeet_asr_tools.nemo.archive import NemoArchive, file_sha256
 from parakeet_asr_tools.nemo.config import TransducerConfig, parse_config
-from parakeet_asr_tools.nemo.streaming import streaming_spec
+from parakeet_asr_tools.nemo.streaming import streaming_spec, with_right_context
 from parakeet_asr_tools.onnx_export.builder import ExternalData, GraphBuilder, WeightFormat
 from parakeet_asr_tools.onnx_export.card import model_card
 from parakeet_asr_tools.onnx_export.decoder_graph import write_decoder_step, write_joint, write_predictor
@@ -54,6 +53,7 @@ class ExportOptions:
     language: str = "und"
     licence: str = "see the source model"
     card: str | None = None  # text of the model card; None writes one
+    right_context_steps: int | None = None  # of a cache-aware model trained for several; None: its first
 
 
 def export_model(
@@ -71,6 +71,8 @@ def export_model(
         ArchiveError: the model is not supported, or its weights do not fit its configuration.
     """
     config = parse_config(archive.config)
+    if options.right_context_steps is not None:
+        config = with_right_context(config, options.right_context_steps)
     streaming_spec(config.encoder)  # refuses what cannot be exported before the weights are read
     on_progress("checking weights")
     model = load_transducer(config, archive.weights)
@@ -83,10 +85,12 @@ def export_model(
         spec = _spec(archive, config, options, graphs, _hash_files(staged))
         card = options.card if options.card is not None else model_card(spec, options.weights)
         (staged / CARD_FILE).write_text(card, encoding="utf-8")
-        (staged / SPEC_FILE).write_text(json.dumps(spec.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        (staged / SPEC_FILE).write_text(
+            json.dumps(spec.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8"
+        )
         # model.json last: a directory that was left half-way does not pass for a model
         for file in sorted(staged.iterdir(), key=lambda path: path.name == SPEC_FILE):
-            os.replace(file, out_dir / file.name)
+            file.replace(out_dir / file.name)
     return spec
 
 

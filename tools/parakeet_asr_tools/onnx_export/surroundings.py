@@ -11,9 +11,7 @@ class Surroundings(Protocol):
     """Values of a graph, shared by all layers, and where context comes from."""
 
     convolution_mask: str  # [batch, queries, 1] float32: 1.0 for valid steps
-    score_mask: (
-        str  # [batch or 1, 1, queries or 1, keys] float32: 0.0 where visible, else hugely negative
-    )
+    score_mask: str  # [batch or 1, 1, queries or 1, keys]: 0.0 where visible, else hugely negative
     rows_of_queries: str  # [4] int64: shape [0, 0, -1, queries]
     queries_of_rows: str  # [4] int64: shape [0, 0, queries, -1]
     keys: str  # [1] int64
@@ -23,7 +21,7 @@ class Surroundings(Protocol):
         ...
 
     def positions(self, module: RelativeAttention) -> str:
-        """Projected sinusoids of the distances ``keys ... -(queries - 1)``, [1, heads, head size, distances]."""
+        """Projected sinusoids of the distances ``keys ... -(queries - 1)``, [1, heads, size, distances]."""
         ...
 
     def convolution_context(self, x: str, context: tuple[int, int]) -> tuple[str, list[int]]:

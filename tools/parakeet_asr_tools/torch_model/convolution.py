@@ -29,7 +29,13 @@ class Convolution(nn.Module):
         return self._behind(functional.pad(self._before(x, valid), self.context))
 
     def step(self, x: Tensor, valid: Tensor, cache: Tensor) -> tuple[Tensor, Tensor]:
-        """:meth:`forward` of a causal model behind ``cache`` [batch, d_model, kernel - 1], and the next one."""
+        """:meth:`forward` behind ``cache`` [batch, d_model, kernel - 1] of a causal model, and the next one.
+
+        Args:
+            x: [batch, steps, d_model].
+            valid: [batch, steps] bool.
+            cache: what the depthwise convolution read last.
+        """
         x = torch.cat((cache, self._before(x, valid)), dim=2)
         return self._behind(x), x[:, :, -cache.shape[2] :]
 
