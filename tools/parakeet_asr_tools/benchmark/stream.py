@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.markdown import Markdown
 
-from parakeet_asr.core.session import SessionOptions
+from parakeet_asr.core.profiles import PROFILES
 from parakeet_asr.model_directory import resolve_model
 from parakeet_asr_tools.benchmark.corpus import write_corpus
 from parakeet_asr_tools.benchmark.processes import OURS, find_entrants
@@ -59,10 +59,9 @@ def run_bench_stream(arguments: argparse.Namespace) -> None:
     options = StreamRunOptions(
         tuple(arguments.windows), arguments.threads, arguments.rounds, arguments.timed_s, arguments.live_s
     )
-    profiles = {"robot": SessionOptions()}
     with tempfile.TemporaryDirectory(prefix="parakeet-bench-") as scratch:
         corpus = write_corpus(speech, Path(scratch, "pool.f32"), arguments.limit_s)
-        run = StreamRun(corpus, entrants, options, profiles, lambda line: console.print(line, style="dim"))
+        run = StreamRun(corpus, entrants, options, PROFILES, lambda line: console.print(line, style="dim"))
         results = run.measure(skipped)
     results.write(arguments.output / "results.json")
     text = markdown(results)

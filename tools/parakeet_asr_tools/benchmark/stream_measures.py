@@ -69,8 +69,11 @@ def near(errors: Iterable[WordError], places_s: Sequence[float], within_s: float
 
 
 def overlaps(heard: Sequence[HeardWord], tolerance_s: float = 1e-6) -> int:
-    """Words that begin before the one before them has ended."""
-    return sum(b.start_s < a.end_s - tolerance_s for a, b in itertools.pairwise(heard))
+    """Words that begin before the one before them has ended; parts of one word do not count."""
+    pairs = itertools.pairwise(heard)
+    return sum(
+        b.start_s < a.end_s - tolerance_s for a, b in pairs if a.start_s != b.start_s or a.end_s != b.end_s
+    )
 
 
 def revised_words(shown: Sequence[str], later: Sequence[str]) -> int:
