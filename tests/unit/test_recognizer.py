@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fakes import PieceTokenizer, ScriptedEngine, quiet, tone
 from parakeet_asr.core.longform import LongformOptions, recognize_stream
 from parakeet_asr.core.recognizer import BatchOptions, Recognizer
-from parakeet_asr.records import FloatArray, Transcription
+from parakeet_asr.records import FloatArray, Token, Transcription
 
 SMALL = LongformOptions(single_pass_s=4.0, piece_s=3.0, search_s=1.0, context_s=0.8)
 
@@ -90,3 +90,8 @@ def test_memory_is_bounded_by_the_windows() -> None:
 def test_words_do_not_overlap_across_seams() -> None:
     words = last(speech(18.0, 3), []).words
     assert all(a.end_s <= b.start_s + 1e-9 for a, b in itertools.pairwise(words))
+
+
+def test_a_word_ends_with_its_audio_whatever_its_duration_says() -> None:
+    heard = Recognizer(ScriptedEngine(), PieceTokenizer()).transcription((Token(1, 2, 4, 1.0),), 6400)
+    assert (heard.words[0].start_s, heard.words[0].end_s) == pytest.approx((0.16, 0.40))

@@ -116,9 +116,14 @@ class Recognizer:
         return self._decoder.decode(encoded, states)
 
     def transcription(self, tokens: tuple[Token, ...], samples: int) -> Transcription:
-        """Tokens of ``samples`` samples of audio as text and words."""
-        words = build_words(tokens, self.tokenizer.pieces, self.step_s)
-        return Transcription(join_words(words), tokens, words, samples / SAMPLE_RATE_HZ)
+        """Tokens of ``samples`` samples of audio as text and words.
+
+        A duration may reach beyond the audio; the word does not, so that it overlaps nothing behind a cut.
+        """
+        end_s = samples / SAMPLE_RATE_HZ
+        built = build_words(tokens, self.tokenizer.pieces, self.step_s)
+        words = tuple(word if word.end_s <= end_s else replace(word, end_s=end_s) for word in built)
+        return Transcription(join_words(words), tokens, words, end_s)
 
     def decode_alone(self, samples: FloatArray) -> tuple[Token, ...]:
         """Tokens of one piece of audio, from a fresh state and without the guard."""
