@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from parakeet_asr.core.buffered import BufferedStream, WindowOptions
+from parakeet_asr.core.profiles import PROFILES
 from parakeet_asr.core.session import SessionOptions
 from parakeet_asr.loader import Model, load_model
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray
@@ -15,6 +17,7 @@ from parakeet_asr_tools.benchmark.stream_live import measure_live
 from parakeet_asr_tools.benchmark.stream_measures import percentile
 from parakeet_asr_tools.benchmark.stream_playback import play
 from parakeet_asr_tools.studies.speech import Spoken, concatenate, read_speech
+from parakeet_asr_tools.studies.streaming_figure import draw
 
 NAME = "streaming"
 HELP = "sweep left, chunk, right and the draft interval"
@@ -52,6 +55,11 @@ class Row:
     long_load: float  # the same in continuous speech
     long_load_without_drafts: float
 
+    @property
+    def label(self) -> str:
+        """Window and interval, short."""
+        return label(self.options)
+
     def cells(self) -> tuple[str, ...]:
         """As printed, in the order of ``HEADER``."""
         o = self.options
@@ -68,14 +76,30 @@ class Row:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this study."""
+    parser.add_argument("--figure", type=Path, help="draw the rows into this image, too")
     parser.add_argument("--every", type=int, default=12, help="play every n-th recording live (12)")
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Sequence[str]]:
     """Rows of the table, the header first."""
     yield HEADER
+    rows = []
     for row in sweep(read_speech(every=arguments.every), read_speech()):
+        rows.append(row)
         yield row.cells()
+    if arguments.figure:
+        draw(rows, chosen(), arguments.figure)
+
+
+def chosen() -> dict[str, str]:
+    """Labels of the rows that became profiles."""
+    return {label(options): name for name, options in PROFILES.items()}
+
+
+def label(options: SessionOptions) -> str:
+    """Window and interval, short."""
+    o = options
+    return f"{o.left_s:g}-{o.chunk_s:g}-{o.right_s:g} / {o.partial_interval_s:g}"
 
 
 def sweep(spoken: Sequence[Spoken], everything: Sequence[Spoken]) -> Iterator[Row]:
