@@ -10,6 +10,7 @@ import numpy as np
 
 from parakeet_asr.core.guard import BlankGuard, GuardOptions
 from parakeet_asr.core.recognizer import Recognizer
+from parakeet_asr.core.tokenizer import starts_word
 from parakeet_asr.engines.silero import SileroDetector
 from parakeet_asr.loader import Model, load_model
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray, Token
@@ -66,13 +67,20 @@ def run(arguments: argparse.Namespace) -> Iterator[Sequence[str]]:
 
 
 def blank(model: Model, spoken: Spoken, hole_s: float, seed: int) -> Blanked:
-    """Take away the tokens of one stretch, at the seam between decoder and guard."""
-    whole = model.recognizer.decode_alone(spoken.samples)
-    step_s = model.recognizer.step_s
+    """Take away the words that begin in one stretch, at the seam between decoder and guard."""
+    recognizer = model.recognizer
+    whole = recognizer.decode_alone(spoken.samples)
     latest_s = len(spoken.samples) / SAMPLE_RATE_HZ - hole_s
     start_s = float(np.random.default_rng(seed).uniform(0.0, latest_s))
-    inside = range(int(start_s / step_s), int((start_s + hole_s) / step_s))
-    return Blanked(spoken, whole, tuple(token for token in whole if token.start_step not in inside))
+    inside = range(int(start_s / recognizer.step_s), int((start_s + hole_s) / recognizer.step_s))
+    kept: list[Token] = []
+    word_step = 0
+    for token in whole:
+        if starts_word(recognizer.tokenizer.pieces[token.id]):
+            word_step = token.start_step
+        if word_step not in inside:
+            kept.append(token)
+    return Blanked(spoken, whole, tuple(kept))
 
 
 def _row(
