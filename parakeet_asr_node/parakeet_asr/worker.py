@@ -1,4 +1,8 @@
-"""One thread that owns the session; everybody else only puts things into its bounded queue."""
+"""One thread that owns the model and the session; everybody else only puts things into its queues.
+
+Sound and commands are done in the order in which they came. Tasks, which need the model for longer (a
+recording is transcribed), are done when no sound waits, and let sound go first again and again.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from parakeet_asr.core.session import SpeechSession
 from parakeet_asr.errors import WorkerError
 from parakeet_asr.records import SAMPLE_RATE_HZ, AudioChunk, EndReason, Event
 
+Result = TypeVar("Result")
 Publish = Callable[[Event, float], None]
 """Called on the worker's thread with an event and the seconds since its last sample arrived."""
 
@@ -46,7 +53,22 @@ class _Reset:
     pass
 
 
-_Job = _Audio | _Finish | _Reset
+@dataclass(frozen=True, slots=True)
+class _Call:
+    function: Callable[[], Any]
+    future: Future[Any] = field(default_factory=Future)
+
+    def run(self) -> None:
+        """Call, unless nobody waits any more; what is raised goes to who waits."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self.function())
+        except Exception as error:
+            self.future.set_exception(error)
+
+
+_Job = _Audio | _Finish | _Reset | _Call
 
 
 class Worker:
@@ -58,17 +80,21 @@ class Worker:
 
     def __init__(
         self,
-        session: SpeechSession,
+        session: SpeechSession | None,
         publish: Publish,
         on_error: Callable[[Exception], None],
         capacity_s: float = 30.0,
     ) -> None:
-        """Publish events of ``session`` by ``publish``; failures of a job go to ``on_error``."""
+        """Publish events of ``session`` by ``publish``; failures of a job go to ``on_error``.
+
+        Without a session sound falls on deaf ears until :meth:`attach`.
+        """
         self._session = session
         self._publish = publish
         self._on_error = on_error
         self._capacity_samples = round(capacity_s * SAMPLE_RATE_HZ)
         self._jobs: deque[_Job] = deque()
+        self._tasks: deque[_Call] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -85,6 +111,46 @@ class Worker:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="parakeet_asr_worker", daemon=True)
         self._thread.start()
+
+    def attach(self, session: SpeechSession, capacity_s: float) -> None:
+        """Feed another session with the sound that comes from now on; the counts begin anew."""
+
+        def change() -> None:
+            self._session = session
+
+        with self._changed:
+            self._forget_jobs()
+            self._capacity_samples = round(capacity_s * SAMPLE_RATE_HZ)
+            self._lost = False
+            self._dropped = self._processed = self._failures = 0
+            self._busy_s = 0.0
+        self.in_turn(change)
+
+    def in_turn(self, function: Callable[[], Result]) -> Future[Result]:
+        """Call ``function`` on the worker's thread, behind what is queued; it should be short.
+
+        The future fails with WorkerError or is cancelled when the thread ends before its turn.
+        """
+        return self._queue_call(self._jobs, function)
+
+    def in_pauses(self, function: Callable[[], Result]) -> Future[Result]:
+        """Call ``function`` on the worker's thread when nothing else waits, one at a time.
+
+        It may take long if it calls :meth:`breathe` often. The future fails with WorkerError or is
+        cancelled when the thread ends before its turn.
+        """
+        return self._queue_call(self._tasks, function)
+
+    def breathe(self) -> None:
+        """From within a task, where the model rests: do what came meanwhile.
+
+        Raises:
+            WorkerError: the thread is being stopped; the task should end.
+        """
+        while (job := self._next(self._jobs)) is not None:
+            self._work(job)
+        if self._stopping:
+            raise WorkerError("the recognition thread was stopped")
 
     def submit(self, chunk: AudioChunk) -> bool:
         """Queue a chunk without ever waiting; False (and counted) when it had to be dropped."""
@@ -117,18 +183,17 @@ class Worker:
     def reset(self) -> None:
         """Throw away what is queued and forget the open utterance."""
         with self._changed:
-            self._jobs.clear()
-            self._queued = 0
+            self._forget_jobs()
             self._jobs.append(_Reset())
             self._changed.notify_all()
 
     def drain(self, timeout_s: float) -> bool:
-        """Wait until everything queued was processed; False when it took too long."""
+        """Wait until all sound and commands were processed; False when it took too long."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._jobs and not self._working, timeout_s)
 
     def stop(self, timeout_s: float = 10.0) -> None:
-        """End the thread after the job in hand; what is still queued is thrown away.
+        """End the thread after the job in hand; what is still queued is thrown away or cancelled.
 
         Raises:
             WorkerError: the thread did not end in time.
@@ -138,9 +203,13 @@ class Worker:
             return
         with self._changed:
             self._stopping = True
+            calls = [job for job in (*self._jobs, *self._tasks) if isinstance(job, _Call)]
             self._jobs.clear()
+            self._tasks.clear()
             self._queued = 0
             self._changed.notify_all()
+        for call in calls:  # outside of the lock: a future's callbacks may do anything
+            call.future.cancel()
         thread.join(timeout_s)
         if thread.is_alive():
             raise WorkerError(f"the recognition thread did not end within {timeout_s} s; the engine hangs")
@@ -165,36 +234,66 @@ class Worker:
         self._queued += len(chunk.samples)
         self._changed.notify_all()
 
-    def _run(self) -> None:
-        while (job := self._take()) is not None:
-            began = time.monotonic()
-            failed = False
-            try:
-                self._do(job)
-            except Exception as error:  # whatever it was, the stream goes on
-                failed = True
-                self._on_error(error)
-            with self._changed:
-                self._working = False
-                self._failures += failed
-                self._busy_s += time.monotonic() - began
-                if isinstance(job, _Audio):
-                    self._processed += len(job.chunk.samples)
-                self._changed.notify_all()
-
-    def _take(self) -> _Job | None:
+    def _queue_call(self, queue: deque[Any], function: Callable[[], Result]) -> Future[Result]:
+        call = _Call(function)
         with self._changed:
-            self._changed.wait_for(lambda: self._jobs or self._stopping)
-            if self._stopping:
+            if self._thread is not None and not self._stopping:
+                queue.append(call)
+                self._changed.notify_all()
+                return call.future
+        call.future.set_exception(WorkerError("the recognition thread is not running"))
+        return call.future
+
+    def _forget_jobs(self) -> None:
+        """Throw sound and commands away, but nothing that somebody waits for."""
+        calls = [job for job in self._jobs if isinstance(job, _Call)]
+        self._jobs.clear()
+        self._jobs.extend(calls)
+        self._queued = 0
+
+    def _run(self) -> None:
+        while not self._stopping:
+            if (job := self._next(self._jobs)) is not None:
+                self._work(job)
+            elif (task := self._next(self._tasks)) is not None:
+                task.run()
+            else:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._jobs or self._tasks or self._stopping)
+
+    def _work(self, job: _Job) -> None:
+        began = time.monotonic()
+        failed = False
+        try:
+            self._do(job)
+        except Exception as error:  # whatever it was, the stream goes on
+            failed = True
+            self._on_error(error)
+        with self._changed:
+            self._working = False
+            self._failures += failed
+            self._busy_s += time.monotonic() - began
+            if isinstance(job, _Audio):
+                self._processed += len(job.chunk.samples)
+            self._changed.notify_all()
+
+    def _next(self, queue: deque[Any]) -> Any:
+        with self._changed:
+            if self._stopping or not queue:
                 return None
-            job = self._jobs.popleft()
-            self._working = True
+            job = queue.popleft()
+            self._working = queue is self._jobs
             if isinstance(job, _Audio):
                 self._queued -= len(job.chunk.samples)
             self._changed.notify_all()
             return job
 
     def _do(self, job: _Job) -> None:
+        if isinstance(job, _Call):
+            job.run()
+            return
+        if self._session is None:
+            return
         if isinstance(job, _Reset):
             self._session.reset()
             return

@@ -190,3 +190,15 @@ def test_no_partials_under_load() -> None:
 def test_options_that_cannot_work_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match="expected|must"):
         SessionOptions(**bad)
+
+
+def test_other_options_take_effect_inside_an_open_utterance_and_lose_nothing() -> None:
+    target = session()
+    events = target.push(AudioChunk(tone(1.0), START_NS))
+    target.set_options(SessionOptions(silence_s=2.0))
+    events += target.push(AudioChunk(quiet(1.5), START_NS + 1_000_000_000))
+    assert not finals(events)
+    events += target.push(AudioChunk(quiet(0.6), START_NS + 2_500_000_000))
+    (final,) = finals(events)
+    assert final.start_ns == START_NS
+    assert not final.audio_gap

@@ -179,3 +179,92 @@ def test_starting_twice_is_an_error_and_stopping_twice_is_none() -> None:
     collected.worker.submit(AudioChunk(quiet(0.1), 0))
     assert collected.worker.drain(WAIT_S)
     collected.worker.stop()
+
+
+def test_calls_take_their_turn_behind_the_sound() -> None:
+    collected = Collected(ScriptedEngine())
+    worker = collected.worker
+    for chunk in chunks(1.0):
+        worker.submit(chunk)
+    worker.finish()
+    worker.start()
+    assert worker.in_turn(lambda: list(collected.texts)).result(WAIT_S) == collected.texts != []
+    failing = worker.in_turn(lambda: 1 // 0)
+    assert isinstance(failing.exception(WAIT_S), ZeroDivisionError)
+    assert worker.stats().failures == 0
+    worker.stop()
+
+
+def test_a_task_lets_the_sound_that_comes_meanwhile_go_first() -> None:
+    collected = Collected(ScriptedEngine())
+    worker = collected.worker
+    entered, go = threading.Event(), threading.Event()
+    texts: list[list[str]] = []
+
+    def task() -> str:
+        entered.set()
+        assert go.wait(WAIT_S)
+        texts.append(list(collected.texts))
+        worker.breathe()
+        texts.append(list(collected.texts))
+        return "done"
+
+    worker.start()
+    first, second = worker.in_pauses(task), worker.in_pauses(lambda: "second")
+    assert entered.wait(WAIT_S)
+    for chunk in chunks(1.0):
+        worker.submit(chunk)
+    worker.finish()
+    go.set()
+    assert worker.drain(WAIT_S)
+    assert (first.result(WAIT_S), second.result(WAIT_S)) == ("done", "second")
+    assert texts[0] == []
+    assert texts[1] == collected.texts != []
+    worker.stop()
+
+
+def test_stopping_ends_a_task_and_cancels_what_waits() -> None:
+    worker = Collected(ScriptedEngine()).worker
+    entered, go = threading.Event(), threading.Event()
+
+    def endless() -> None:
+        entered.set()
+        go.wait(0.01)
+        while True:
+            worker.breathe()
+
+    worker.start()
+    running = worker.in_pauses(endless)
+    waiting = worker.in_pauses(lambda: None)
+    assert entered.wait(WAIT_S)
+    worker.stop()
+    assert isinstance(running.exception(WAIT_S), WorkerError)
+    assert waiting.cancelled()
+    assert isinstance(worker.in_turn(lambda: None).exception(WAIT_S), WorkerError)
+
+
+def test_another_session_takes_over_and_the_counts_begin_anew() -> None:
+    collected = Collected(ScriptedEngine())
+    worker = collected.worker
+    worker.start()
+    for _ in range(2):
+        session = SpeechSession(Recognizer(ScriptedEngine(), PieceTokenizer()), LoudnessDetector())
+        worker.attach(session, 5.0)
+        assert worker.drain(WAIT_S)
+        assert worker.stats().processed_s == 0
+        for chunk in chunks(1.0):
+            worker.submit(chunk)
+        worker.finish()
+        assert worker.drain(WAIT_S)
+        assert worker.stats().processed_s == pytest.approx(1.0)
+    worker.stop()
+    assert len(collected.texts) == 2
+
+
+def test_a_reset_forgets_sound_but_no_call() -> None:
+    worker = Collected(ScriptedEngine()).worker
+    worker.start()
+    call = worker.in_turn(lambda: "called")
+    worker.reset()
+    assert call.result(WAIT_S) == "called"
+    worker.stop()

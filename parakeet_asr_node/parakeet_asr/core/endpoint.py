@@ -56,7 +56,7 @@ class Endpointer:
 
     def __init__(self, options: EndpointOptions, frame_samples: int) -> None:
         """Frames of ``frame_samples`` samples will come."""
-        self._options = options
+        self.options = options  # may be replaced between two frames
         self._frame = frame_samples
         self.reset(0)
 
@@ -77,12 +77,12 @@ class Endpointer:
         if self.speaking:
             return self.start_sample
         onset = self._position if self._candidate is None else self._candidate
-        return max(self._floor, onset - _samples(self._options.pre_roll_s))
+        return max(self._floor, onset - _samples(self.options.pre_roll_s))
 
     def push(self, probability: float) -> Change:
         """Take the next frame's speech probability."""
         begin, self._position = self._position, self._position + self._frame
-        bar = self._options.speech_threshold - (self._options.release if self.pending else 0.0)
+        bar = self.options.speech_threshold - (self.options.release if self.pending else 0.0)
         if probability >= bar:
             return self._heard(begin)
         return self._silent()
@@ -110,22 +110,22 @@ class Endpointer:
         if self._candidate is None:
             self._candidate, self._voiced = begin, 0
         self._voiced += self._frame
-        if self._voiced < _samples(self._options.min_speech_s):
+        if self._voiced < _samples(self.options.min_speech_s):
             return Change.NOTHING
         self._begin(self._candidate)
         return Change.BEGAN
 
     def _begin(self, onset: int) -> None:
-        self.start_sample = max(self._floor, onset - _samples(self._options.pre_roll_s))
+        self.start_sample = max(self._floor, onset - _samples(self.options.pre_roll_s))
         self.speaking, self._candidate = True, None
 
     def _silent(self) -> Change:
         quiet = self._position - self._last_speech
-        if self.speaking and quiet >= _samples(self._options.silence_s):
-            self.end_sample = min(self._position, self._last_speech + _samples(self._options.post_roll_s))
+        if self.speaking and quiet >= _samples(self.options.silence_s):
+            self.end_sample = min(self._position, self._last_speech + _samples(self.options.post_roll_s))
             self.speaking, self._floor = False, self.end_sample
             return Change.ENDED
-        if self._candidate is not None and quiet >= _samples(self._options.min_speech_s):
+        if self._candidate is not None and quiet >= _samples(self.options.min_speech_s):
             self._candidate = None
         return Change.NOTHING
 

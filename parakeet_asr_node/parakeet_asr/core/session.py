@@ -127,6 +127,12 @@ class SpeechSession:
         self._restart()
         return events
 
+    def set_options(self, options: SessionOptions) -> None:
+        """Go on with other options, without losing sound; an open utterance keeps its windows."""
+        self.options = options
+        self._endpointer.options = options
+        self._timeline.set_tolerance(options.gap_tolerance_s)
+
     def reset(self) -> None:
         """Forget everything, also the open utterance."""
         self._utterance = None

@@ -26,8 +26,12 @@ class Timeline:
 
     def __init__(self, tolerance_s: float) -> None:
         """Deviations up to ``tolerance_s`` are jitter, beyond it samples are missing."""
-        self._tolerance_ns = round(tolerance_s * 1e9)
+        self.set_tolerance(tolerance_s)
         self.reset()
+
+    def set_tolerance(self, tolerance_s: float) -> None:
+        """Take another tolerance for the chunks that follow."""
+        self._tolerance_ns = round(tolerance_s * 1e9)
 
     def reset(self) -> None:
         """Forget every stamp."""
