@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fakes import LoudnessDetector, quiet
 from made_models import cache_aware_archive, cache_aware_model, speech
 from parakeet_asr.core.cache_aware import CacheAwareStream
+from parakeet_asr.core.longform import LongformOptions, recognize_stream
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.session import SessionOptions, SpeechSession
 from parakeet_asr.errors import ArchiveError, EngineError, ModelContractError
@@ -280,3 +281,15 @@ def test_one_of_several_lookaheads_is_chosen(tmp_path: Path) -> None:
                 assert same(streamed(model, audio, [10_000, 20_000]), model.transcribe(audio).tokens)
         with pytest.raises(ArchiveError, match="expected one that the model was trained for: 13, 6, 1, 0"):
             export_model(archive, tmp_path / "none", ExportOptions(right_context_steps=2))
+
+
+def test_a_long_recording_is_what_one_pass_gives(model: Model) -> None:
+    audio = np.concatenate([speech(), quiet(0.3)] * 3)
+    sizes = LongformOptions(single_pass_s=4.0, piece_s=3.0, search_s=1.0, context_s=0.5)
+    assert len(audio) > 4.0 * 16_000
+    blocks = [audio[i : i + 5000] for i in range(0, len(audio), 5000)]
+    long = recognize_stream(model.recognizer, blocks, sizes)
+    whole = model.recognizer.recognize([audio])[0]
+    assert long.token_ids == whole.token_ids
+    assert [t.start_step for t in long.tokens] == [t.start_step for t in whole.tokens]
+    assert long.duration_s == whole.duration_s

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from parakeet_asr.core.cache_aware import CacheAwareStream
 from parakeet_asr.core.decoding import Decoded, DecoderState, initial_state
 from parakeet_asr.core.engine import EncoderOutput
 from parakeet_asr.core.recognizer import Recognizer
+from parakeet_asr.core.sample_buffer import SampleBuffer
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray, Token, Transcription
 
 
@@ -35,6 +37,12 @@ class _Piece:
     window: FloatArray
     left_samples: int  # context before the piece
     samples: int  # the piece
+    is_last: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is all of the recording."""
+        return self.is_last and not self.left_samples
 
     @property
     def own(self) -> FloatArray:
@@ -59,21 +67,67 @@ def recognize_stream(
     Returns:
         All of it; token and word times count from the recording's beginning.
     """
-    sizes = options or LongformOptions()
-    state = initial_state(recognizer.spec.decoder)
+    decoder = _DECODERS[recognizer.spec.encoder.streaming.kind](recognizer)
     tokens: list[Token] = []
-    recovered = False
     samples = 0
-    for piece in _pieces(blocks, sizes, recognizer.step_samples):
-        decoded = _decode_piece(recognizer, piece, state)
-        filled = recognizer.fill_holes(piece.own, decoded.tokens, state.step)
-        recovered = recovered or filled is not decoded.tokens
-        state = decoded.state
-        tokens += filled
+    for piece in _pieces(blocks, options or LongformOptions(), recognizer.step_samples):
+        tokens += decoder.decode(piece)
         samples += piece.samples
         if on_piece is not None:
             on_piece(samples / SAMPLE_RATE_HZ)
-    return replace(recognizer.transcription(tuple(tokens), samples), recovered=recovered)
+    return replace(recognizer.transcription(tuple(tokens), samples), recovered=decoder.recovered)
+
+
+class _WindowDecoder:
+    """For offline models: every piece is encoded with its context, the decoder's state is carried."""
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        self._recognizer = recognizer
+        self._state = initial_state(recognizer.spec.decoder)
+        self.recovered = False
+
+    def decode(self, piece: _Piece) -> tuple[Token, ...]:
+        """Tokens of the piece, counted from the recording's beginning."""
+        decoded = _decode_piece(self._recognizer, piece, self._state)
+        tokens = self._recognizer.fill_holes(piece.own, decoded.tokens, self._state.step)
+        self.recovered = self.recovered or tokens is not decoded.tokens
+        self._state = decoded.state
+        return tokens
+
+
+class _CacheDecoder:
+    """For cache-aware models: the caches are the context, and nothing is encoded twice."""
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        self._recognizer = recognizer
+        self._buffer = SampleBuffer(SAMPLE_RATE_HZ)
+        self._stream: CacheAwareStream | None = None
+        self._given = 0  # tokens
+        self.recovered = False
+
+    def decode(self, piece: _Piece) -> tuple[Token, ...]:
+        """Tokens that are new with the piece, counted from the recording's beginning."""
+        if piece.is_whole:  # one pass, guarded, as any short recording
+            heard = self._recognizer.recognize([piece.own])[0]
+            self.recovered = heard.recovered
+            return heard.tokens
+        if self._stream is None:
+            self._stream = CacheAwareStream(self._recognizer, self._buffer.view)
+        self._buffer.append(piece.own)
+        if piece.is_last:
+            self._stream.flush(self._buffer.end)
+        else:
+            self._stream.advance(self._buffer.end)
+        self._buffer.forget_before(self._buffer.end)
+        committed = self._stream.committed
+        given, self._given = self._given, len(committed)
+        return committed[given:]
+
+
+_DECODERS: dict[str, type[_WindowDecoder | _CacheDecoder]] = {
+    "offline": _WindowDecoder,
+    "cache_aware": _CacheDecoder,
+}
 
 
 def _decode_piece(recognizer: Recognizer, piece: _Piece, state: DecoderState) -> Decoded:
@@ -82,7 +136,7 @@ def _decode_piece(recognizer: Recognizer, piece: _Piece, state: DecoderState) ->
     encoded = recognizer.encode([piece.window])
     first = piece.left_samples // recognizer.step_samples
     last = int(encoded.lengths[0])
-    if piece.left_samples + piece.samples < len(piece.window):
+    if not piece.is_last:
         last = min(last, first + piece.samples // recognizer.step_samples)
     steps = EncoderOutput(encoded.projected[:, first:last], np.array([last - first], np.int64))
     return recognizer.decode(steps, [state])[0]
@@ -103,11 +157,11 @@ def _pieces(blocks: Iterable[FloatArray], options: LongformOptions, step_samples
         while len(buffer) - left > (single if whole else longest + context):
             whole = False
             size = _calmest_cut(buffer[left : left + longest], steps(options.search_s), step_samples)
-            yield _Piece(buffer[: left + size + context], left, size)
+            yield _Piece(buffer[: left + size + context], left, size, is_last=False)
             drop = max(0, left + size - context)
             buffer, left = buffer[drop:], left + size - drop
     if len(buffer) > left:
-        yield _Piece(buffer, left, len(buffer) - left)
+        yield _Piece(buffer, left, len(buffer) - left, is_last=True)
 
 
 def _calmest_cut(samples: FloatArray, search_samples: int, step_samples: int) -> int:
