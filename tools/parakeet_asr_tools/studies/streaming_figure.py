@@ -28,18 +28,19 @@ def draw(rows: Sequence[Row], chosen: dict[str, str], path: Path) -> None:
     matplotlib.use("Agg")
     pyplot: Any = import_module("matplotlib.pyplot")
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9.6, 3.6))
-    for row in rows:
+    for number, row in enumerate(rows):
         profile = chosen.get(row.label, "")
         style = {"color": COLOURS[profile], "s": 45 if profile else 25, "zorder": 3}
         text = row.label + (f" ({profile})" if profile else "")
+        offset = {"xytext": (5, 4 if number % 2 else -9), "textcoords": "offset points", "fontsize": 6}
         for panel, y in ((left, 100 * row.wer_streamed), (right, row.long_load)):
-            panel.scatter(row.commit_s[0], y, **style)
-            panel.annotate(text, (row.commit_s[0], y), xytext=(4, 3), textcoords="offset points", fontsize=6)
+            panel.scatter(row.commit_s[1], y, **style)
+            panel.annotate(text, (row.commit_s[1], y), **offset)
     left.set_ylabel("WER of what was committed, %")
     right.set_ylabel("s of computing per s of speech, one core")
     right.set_ylim(bottom=0)
     for panel in (left, right):
-        panel.set_xlabel("until a word is stable, median, s")
+        panel.set_xlabel("until a word is stable, 95th percentile, s")
         panel.grid(alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
         panel.margins(x=0.25)
