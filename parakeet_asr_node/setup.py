@@ -57,6 +57,7 @@ setup(
         "soundfile>=0.13,<1",  # 0.13: wheels whose libsndfile reads mp3
         "soxr>=0.5,<2",
     ],
+    extras_require={"microphone": ["sounddevice>=0.4.6,<1"]},  # and PortAudio: apt install libportaudio2
     zip_safe=False,
     entry_points={
         "console_scripts": [

@@ -16,6 +16,7 @@ from parakeet_asr.sources.pcm import ENCODINGS, decode_pcm
         ("S32LE", [-(2**31), 0, 2**30], "<i4"),
         ("F32LE", [-1.0, 0.0, 0.5], "<f4"),
         ("U8", [0, 128, 192], "u1"),
+        ("S8", [-128, 0, 64], "i1"),
     ],
 )
 def test_full_scale_is_one(encoding: str, values: list[float], dtype: str) -> None:
@@ -27,6 +28,17 @@ def test_full_scale_is_one(encoding: str, values: list[float], dtype: str) -> No
 def test_channels_are_averaged() -> None:
     data = np.array([[16384, 0], [0, -16384], [8192, 8192]], "<i2").tobytes()
     np.testing.assert_array_equal(decode_pcm(data, "S16LE", 2), [0.25, -0.25, 0.25])
+
+
+@pytest.mark.parametrize(("channel", "expected"), [(0, [0.5, 0.0]), (1, [0.0, -0.5])])
+def test_one_channel_can_be_taken(channel: int, expected: list[float]) -> None:
+    data = np.array([[16384, 0], [0, -16384]], "<i2").tobytes()
+    np.testing.assert_array_equal(decode_pcm(data, "S16LE", 2, channel), expected)
+
+
+def test_a_channel_that_is_not_there_is_named() -> None:
+    with pytest.raises(AudioFormatError, match="channel 2 is wanted, but the sound has 2"):
+        decode_pcm(bytes(8), "S16LE", 2, 2)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

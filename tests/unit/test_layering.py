@@ -38,7 +38,7 @@ ONLY_IN = {
     "sentencepiece": {"tokenization"},
     "soundfile": {"sources/"},
     "soxr": {"sources/resampling"},
-    "sounddevice": {"sources/microphone"},
+    "sounddevice": {"sources/portaudio"},
     "rclpy": {"ros/"},
     "launch": {"ros/"},
     "launch_ros": {"ros/"},

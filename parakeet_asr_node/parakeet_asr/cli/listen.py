@@ -6,21 +6,16 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Literal
 
 from parakeet_asr.cli.phrases import NO_PHRASES, PhraseRequest, listen_for
 from parakeet_asr.cli.stream import event_json
 from parakeet_asr.core.session import SessionOptions
-from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.loader import load_model
 from parakeet_asr.records import Event, Transcript
+from parakeet_asr.sources.microphone import MicrophoneSource
+from parakeet_asr.sources.portaudio import describe_devices, input_devices, load_portaudio
 from parakeet_asr.worker import Worker
-
-MISSING = (
-    "the microphone needs sounddevice and PortAudio, which are not installed ({}); "
-    "pip install sounddevice, and on Debian or Ubuntu: sudo apt install libportaudio2"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +34,10 @@ def listen(request: ListenRequest) -> None:
     """Print a JSON line for every partial and final until interrupted.
 
     Raises:
-        AudioReadError: the device is not there or cannot be opened.
-        ConfigurationError: sounddevice or PortAudio is not installed.
+        AudioReadError: the device is not there or cannot be opened, or PortAudio is not installed.
         ModelError, EngineError: the model cannot be loaded.
     """
-    source = _microphone().MicrophoneSource(request.device)
+    source = MicrophoneSource(request.device, portaudio=load_portaudio())
     with load_model(request.model, engine=request.engine, threads=request.threads) as model:
         listen_for(model, request.phrases)
         model.warm_up()
@@ -63,12 +57,11 @@ def listen(request: ListenRequest) -> None:
 
 def print_devices() -> None:
     """One line per device: index, name, channels, rate; the default is marked."""
-    devices = _microphone().input_devices()
+    devices = input_devices()
     if not devices:
         print("parakeet-asr: nothing here can record", file=sys.stderr)
-    for device in devices:
-        mark = "*" if device.is_default else " "
-        print(f"{mark} {device.index}: {device.name} ({device.channels} channels, {device.rate_hz} Hz)")
+    else:
+        print(describe_devices(devices))
 
 
 class _Printer:
@@ -88,11 +81,3 @@ class _Printer:
 
 def _report(error: Exception) -> None:
     print(f"parakeet-asr: an utterance is lost: {error}", file=sys.stderr)
-
-
-def _microphone() -> ModuleType:
-    try:
-        from parakeet_asr.sources import microphone
-    except (ImportError, OSError) as error:  # OSError: the PortAudio library itself
-        raise ConfigurationError(MISSING.format(error)) from error
-    return microphone

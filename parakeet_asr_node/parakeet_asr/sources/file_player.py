@@ -20,8 +20,6 @@ class FilePlayer:
     The stamps count from the moment of :meth:`start`, whatever the speed.
     """
 
-    frame_id = ""
-
     def __init__(
         self,
         path: Path,
@@ -29,6 +27,8 @@ class FilePlayer:
         realtime: bool,
         now_ns: Callable[[], int],
         on_end: Callable[[Exception | None], None],
+        on_time: Callable[[int], None] | None = None,
+        frame_id: str = "",
     ) -> None:
         """Play ``path``.
 
@@ -39,7 +39,11 @@ class FilePlayer:
             now_ns: the clock of the stamps, nanoseconds.
             on_end: called on the player's thread when the file is over, with the error that ended it
                 early; not called after :meth:`stop`.
+            on_time: called before each chunk with the capture time of its end, nanoseconds.
+            frame_id: coordinate frame of the microphone.
         """
+        self.frame_id = frame_id
+        self._on_time = on_time
         self._path = path
         self._realtime = realtime
         self._now_ns = now_ns
@@ -92,6 +96,8 @@ class FilePlayer:
                     self._stopped.wait(start_s + position / SAMPLE_RATE_HZ - time.monotonic())
                 if self._stopped.is_set():
                     return
+                if self._on_time is not None:
+                    self._on_time(start_ns + position * 1_000_000_000 // SAMPLE_RATE_HZ)
                 if self._realtime:
                     sink.submit(chunk)
                 else:

@@ -1,85 +1,82 @@
-"""A microphone through PortAudio: found by name, opened at its native rate."""
+"""A microphone as a source: found by name, and found again when it was unplugged."""
 
 from __future__ import annotations
 
-import queue
+import logging
 import threading
 import time
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
 
-import sounddevice
+from parakeet_asr.errors import AudioError, AudioReadError
+from parakeet_asr.records import EndReason
+from parakeet_asr.sources.pcm import ALL_CHANNELS, decode_pcm
+from parakeet_asr.sources.portaudio import (
+    Capture,
+    CapturedBlock,
+    InputDevice,
+    PortAudio,
+    choose_device,
+    input_devices,
+    load_portaudio,
+)
+from parakeet_asr.sources.resampling import StampedResampler
+from parakeet_asr.sources.source import AudioSink, SourceObserver
 
-from parakeet_asr.errors import AudioReadError
-from parakeet_asr.records import AudioChunk, EndReason
-from parakeet_asr.sources.pcm import decode_pcm
-from parakeet_asr.sources.resampling import Resampler
-from parakeet_asr.sources.source import AudioSink
-
-BLOCK_S = 0.1
-_END = None
-
-
-@dataclass(frozen=True, slots=True)
-class InputDevice:
-    """One device that can record."""
-
-    index: int
-    name: str
-    channels: int
-    rate_hz: int  # native
-    is_default: bool
+POLL_S = 0.1  # how soon a stop or a lost device is noticed
+_log = logging.getLogger(__name__)
 
 
-def input_devices() -> list[InputDevice]:
-    """Every device that can record, as PortAudio sees them now."""
-    default = sounddevice.default.device[0]
-    return [
-        InputDevice(i, d["name"], d["max_input_channels"], round(d["default_samplerate"]), i == default)
-        for i, d in enumerate(sounddevice.query_devices())
-        if d["max_input_channels"] > 0
-    ]
-
-
-def choose_device(devices: list[InputDevice], wanted: str) -> InputDevice:
-    """Choose by exact name, unique part of a name (case ignored) or index; "" is the default device.
-
-    Raises:
-        AudioReadError: none or several fit; the message lists what there is.
-    """
-    if not wanted:
-        fitting = [d for d in devices if d.is_default] or devices[:1]
-    elif wanted.isdigit():
-        fitting = [d for d in devices if d.index == int(wanted)]
-    else:
-        fitting = [d for d in devices if d.name == wanted]
-        fitting = fitting or [d for d in devices if wanted.lower() in d.name.lower()]
-    if len(fitting) == 1:
-        return fitting[0]
-    there = "\n  ".join(f"{d.index}: {d.name}" for d in devices) or "none: is one plugged in, and allowed?"
-    found = f"{len(fitting)} fit" if fitting else "none fits"
-    raise AudioReadError(
-        f"microphone {wanted or 'default'!r}: expected one device, {found}; the devices are\n  {there}"
-    )
+def retry_waits_s(first_s: float = 1.0, longest_s: float = 30.0) -> Iterator[float]:
+    """Waits between attempts to open a device: 1, 2, 4 ... 30, 30 seconds."""
+    wait_s = first_s
+    while True:
+        yield wait_s
+        wait_s = min(2 * wait_s, longest_s)
 
 
 class MicrophoneSource:
-    """Delivers what a microphone hears, mixed down to mono at 16 kHz.
+    """Delivers what a microphone hears, as mono at 16 kHz.
 
     PortAudio's thread only copies; a thread of the source's own converts and delivers. A chunk's stamp is
-    the capture time of its first sample on the system's clock.
+    the capture time of its first sample. A device that is lost ends the open utterance and is looked for
+    until it is there again; PortAudio is initialized anew for that, so the process should have no other
+    stream of PortAudio.
     """
 
-    frame_id = ""
+    def __init__(
+        self,
+        wanted: str = "",
+        *,
+        channel: int = ALL_CHANNELS,
+        frame_id: str = "",
+        now_ns: Callable[[], int] = time.time_ns,
+        observer: SourceObserver | None = None,
+        retry_waits_s: Callable[[], Iterator[float]] = retry_waits_s,
+        portaudio: PortAudio | None = None,
+    ) -> None:
+        """Use the device that :func:`choose_device` finds for ``wanted``.
 
-    def __init__(self, wanted: str = "") -> None:
-        """Use the device that :func:`choose_device` finds for ``wanted``."""
+        Args:
+            wanted: name, part of a name, or index; "" for the default device.
+            channel: the one to take, from 0; -1 for the mean.
+            frame_id: coordinate frame of the microphone.
+            now_ns: the clock of the stamps.
+            observer: is told when the device is lost and when it is back; without one, it is logged.
+            retry_waits_s: gives the waits between attempts to open a lost device.
+            portaudio: the library, when it is not the installed one.
+        """
+        self.frame_id = frame_id
+        self.overflows = 0  # times that samples were lost because nobody fetched them
+        self.reopened = 0  # times that a lost device came back
         self._wanted = wanted
+        self._channel = channel
+        self._now_ns = now_ns
+        self._observer = observer or _LogObserver()
+        self._retry_waits_s = retry_waits_s
+        self._portaudio = portaudio
         self._device: InputDevice | None = None
-        self._stream: sounddevice.RawInputStream | None = None
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._captured: queue.SimpleQueue[tuple[bytes, int, bool] | None] = queue.SimpleQueue()
-        self.overflows = 0  # times PortAudio lost samples because nobody fetched them
 
     @property
     def name(self) -> str:
@@ -90,53 +87,100 @@ class MicrophoneSource:
         """Open the device and deliver.
 
         Raises:
-            AudioReadError: no such device, or it cannot be opened.
+            AudioReadError: no such device, or it cannot be opened, or PortAudio is not installed.
         """
-        self._device = choose_device(input_devices(), self._wanted)
-        channels, rate_hz = min(2, self._device.channels), self._device.rate_hz
-        try:
-            self._stream = sounddevice.RawInputStream(
-                samplerate=rate_hz,
-                blocksize=round(BLOCK_S * rate_hz),
-                device=self._device.index,
-                channels=channels,
-                dtype="int16",
-                callback=self._on_audio,
-            )
-            self._stream.start()
-        except sounddevice.PortAudioError as error:
-            raise AudioReadError(
-                f"microphone {self.name!r} cannot be opened at {rate_hz} Hz: {error}; "
-                "is another program using it?"
-            ) from error
+        portaudio = self._portaudio or load_portaudio()
+        capture = self._open(portaudio)
+        self._stopping.clear()
         self._thread = threading.Thread(
-            target=self._deliver, args=(sink, channels, rate_hz), name="microphone", daemon=True
+            target=self._run, args=(portaudio, capture, sink), name="microphone", daemon=True
         )
         self._thread.start()
 
     def stop(self) -> None:
         """Close the device; nothing is delivered once this returns."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        self._stopping.set()
         if self._thread is not None:
-            self._captured.put(_END)
             self._thread.join()
             self._thread = None
 
-    def _on_audio(self, data: Any, frames: int, times: Any, status: sounddevice.CallbackFlags) -> None:
-        """Copy, on PortAudio's own thread."""
-        del frames
-        age_s = max(0.0, times.currentTime - times.inputBufferAdcTime)
-        self._captured.put((bytes(data), time.time_ns() - round(age_s * 1e9), bool(status.input_overflow)))
+    def _open(self, portaudio: PortAudio) -> Capture:
+        wanted = self._wanted
+        if wanted.isdigit() and self._device is not None:
+            wanted = self._device.name  # indexes change when devices come and go
+        self._device = choose_device(input_devices(portaudio), wanted)
+        return Capture(portaudio, self._device, self._channel, self._now_ns)
 
-    def _deliver(self, sink: AudioSink, channels: int, rate_hz: int) -> None:
-        resampler = Resampler(rate_hz)
-        while (captured := self._captured.get()) is not _END:
-            data, stamp_ns, overflow = captured
-            if overflow:
-                self.overflows += 1
-            samples = resampler.push(decode_pcm(data, "S16LE", channels))
-            if len(samples):
-                sink.submit(AudioChunk(samples, stamp_ns, discontinuity=overflow))
+    def _run(self, portaudio: PortAudio, capture: Capture | None, sink: AudioSink) -> None:
+        gap = False
+        while capture is not None:
+            self._deliver(capture, sink, gap)
+            if self._stopping.is_set():
+                return
+            gap = True
+            capture = self._reopen(portaudio)
+
+    def _deliver(self, capture: Capture, sink: AudioSink, gap: bool) -> None:
+        """Hand on what the device gives until it is lost or the source is stopped."""
+        resampler = StampedResampler()
+
+        def hand_on(block: CapturedBlock | None) -> None:
+            nonlocal gap
+            if block is None:
+                return
+            self.overflows += block.overflow
+            samples = decode_pcm(block.data, "S16LE", capture.channels, self._channel)
+            for chunk in resampler.push(
+                samples, capture.device.rate_hz, block.stamp_ns, gap=gap or block.overflow
+            ):
+                sink.submit(chunk)
+            if gap:
+                self._observer.recovered()
+            gap = False
+
+        while not self._stopping.is_set() and capture.alive:
+            hand_on(capture.get(POLL_S))
+        capture.close()
+        while (block := capture.get(0)) is not None:
+            hand_on(block)
+        for chunk in resampler.flush():
+            sink.submit(chunk)
         sink.finish(EndReason.STREAM)
+
+    def _reopen(self, portaudio: PortAudio) -> Capture | None:
+        """Look for the lost device until it is there; None when the source is stopped."""
+        error = AudioReadError(f"microphone {self.name!r} gives no sound any more; was it unplugged?")
+        for wait_s in self._retry_waits_s():
+            self._observer.trouble(AudioReadError(f"{error}\nlooking for it again in {wait_s:g} s"))
+            if self._stopping.wait(wait_s):
+                return None
+            try:
+                portaudio._terminate()  # it knows only the devices that were there when it was initialized
+                portaudio._initialize()
+                capture = self._open(portaudio)
+            except AudioReadError as caught:
+                error = caught
+            except portaudio.PortAudioError as caught:
+                error = AudioReadError(f"PortAudio cannot be initialized: {caught}")
+            else:
+                self.reopened += 1
+                return capture
+        return None
+
+
+class _LogObserver:
+    """For programs that have nobody else to tell."""
+
+    def __init__(self) -> None:
+        self._troubled = False
+
+    def trouble(self, error: AudioError) -> None:
+        """Log."""
+        self._troubled = True
+        _log.error("%s", error)
+
+    def recovered(self) -> None:
+        """Log, when there was trouble."""
+        if self._troubled:
+            _log.warning("sound comes again")
+        self._troubled = False

@@ -7,10 +7,11 @@ import soxr
 
 from parakeet_asr.core.sound import as_signal
 from parakeet_asr.errors import AudioFormatError
-from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray
+from parakeet_asr.records import SAMPLE_RATE_HZ, AudioChunk, FloatArray
 
 LOWEST_RATE_HZ = 1_000
 HIGHEST_RATE_HZ = 768_000
+_NANOSECONDS = 1_000_000_000
 
 
 class Resampler:
@@ -58,3 +59,68 @@ class Resampler:
     @staticmethod
     def _run(stream: soxr.ResampleStream, samples: FloatArray, *, last: bool) -> FloatArray:
         return np.asarray(stream.resample_chunk(samples, last=last), np.float32)
+
+
+class StampedResampler:
+    """Sound of any rate with capture times to chunks at 16 kHz with theirs.
+
+    A resampler holds samples back: what comes out next was captured before what goes in next. The stamps
+    of the chunks account for that.
+    """
+
+    def __init__(self) -> None:
+        self._resampler: Resampler | None = None
+        self._pushed = self._pulled = 0  # samples that went into and came out of the resampler
+        self._next_ns = 0  # capture time of the next sample that goes in, if none is missing
+        self._gap = False  # the next chunk comes after missing samples
+
+    def push(
+        self, samples: FloatArray, rate_hz: int, stamp_ns: int, *, gap: bool = False
+    ) -> list[AudioChunk]:
+        """Take the next piece.
+
+        Args:
+            samples: [n] float32, mono.
+            rate_hz: their rate; it may change from piece to piece.
+            stamp_ns: capture time of the first of them.
+            gap: samples are missing before it; the filter must not smear over the hole.
+
+        Returns:
+            What is ready: nothing, one chunk, or two where the signal was cut.
+
+        Raises:
+            AudioFormatError: a rate out of reason, or not a vector of floating-point numbers.
+        """
+        if self._resampler is None or self._resampler.in_rate_hz != rate_hz:
+            resampler = Resampler(rate_hz)  # may raise: before anything is changed
+            chunks = self.flush()
+            self._resampler = resampler
+        else:
+            chunks = self.flush() if gap else []
+        self._gap |= gap
+        start_ns = stamp_ns + self._behind_ns(self._resampler)
+        ready = self._resampler.push(samples)
+        self._pushed += len(samples)
+        self._pulled += len(ready)
+        self._next_ns = stamp_ns + len(samples) * _NANOSECONDS // rate_hz
+        return [*chunks, *self._chunk(ready, start_ns)]
+
+    def flush(self) -> list[AudioChunk]:
+        """Give what is held back; the signal has ended."""
+        if self._resampler is None:
+            return []
+        start_ns = self._next_ns + self._behind_ns(self._resampler)
+        rest = self._resampler.flush()
+        self._pushed = self._pulled = 0
+        return self._chunk(rest, start_ns)
+
+    def _behind_ns(self, resampler: Resampler) -> int:
+        """Capture time of the next sample out minus that of the next one in: 0 or less, but for rounding."""
+        behind_s = self._pulled / SAMPLE_RATE_HZ - self._pushed / resampler.in_rate_hz
+        return round(behind_s * _NANOSECONDS)
+
+    def _chunk(self, samples: FloatArray, start_ns: int) -> list[AudioChunk]:
+        if not samples.size:
+            return []
+        gap, self._gap = self._gap, False
+        return [AudioChunk(samples, start_ns, discontinuity=gap)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from parakeet_asr.errors import AudioError
 from parakeet_asr.records import AudioChunk, EndReason
 
 
@@ -20,6 +21,18 @@ class AudioSink(Protocol):
 
     def finish(self, reason: EndReason) -> None:
         """End the open utterance once everything given before was heard."""
+        ...
+
+
+class SourceObserver(Protocol):
+    """Is told how a source fares, on whatever thread the source has."""
+
+    def trouble(self, error: AudioError) -> None:
+        """No sound can be delivered, until :meth:`recovered`; may be said again and again."""
+        ...
+
+    def recovered(self) -> None:
+        """Sound is delivered again; may be said when there was no trouble."""
         ...
 
 
