@@ -11,7 +11,9 @@ from typing import Any, Protocol
 from parakeet_asr.errors import AudioReadError
 
 BLOCK_S = 0.1
-STALL_S = 2.0  # a device that gives nothing for so long is gone
+START_S = 10.0  # how long a device may take until it gives its first sound
+STALL_S = 2.0  # a device that gives nothing for so long, when it did before, is gone
+LATENCY_S = 0.4  # what the host keeps while this process is kept from running
 QUEUE_BLOCKS = 50  # 5 s; what nobody fetches in that time is lost
 
 
@@ -148,7 +150,8 @@ class Capture:
     @property
     def alive(self) -> bool:
         """Whether the device is still there and gives sound."""
-        return bool(self._stream.active) and time.monotonic() - self._last_s < STALL_S
+        patience_s = STALL_S if self._begun else START_S
+        return bool(self._stream.active) and time.monotonic() - self._last_s < patience_s
 
     def get(self, timeout_s: float) -> CapturedBlock | None:
         """Fetch the next block; None when none came in time."""
@@ -183,6 +186,7 @@ class Capture:
                 device=self.device.index,
                 channels=channels,
                 dtype="int16",
+                latency=LATENCY_S,
                 callback=self._on_audio,
             )
             stream.start()
@@ -199,10 +203,9 @@ class Capture:
             self._lost = True
             return
         length_s = frames / self.device.rate_hz
-        # Some drivers tell no capture time, or nonsense: then the block is as old as it is long.
+        # Some drivers tell no capture time, or nonsense; and no sample is younger than its block is long.
         age_s = times.currentTime - times.inputBufferAdcTime
-        if not times.inputBufferAdcTime or not 0 <= age_s <= STALL_S:
-            age_s = length_s
+        age_s = max(age_s, length_s) if times.inputBufferAdcTime and age_s < STALL_S else length_s
         stamp_ns = self._now_ns() - round(age_s * 1e9)
         overflow = (bool(status.input_overflow) and self._begun) or self._lost
         self._begun, self._lost = True, False
