@@ -18,6 +18,7 @@ pytest.importorskip("parakeet_asr_msgs.msg", reason="parakeet_asr_msgs is not bu
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
 from parakeet_asr_msgs.msg import AudioChunk, State, Transcript  # noqa: E402
+from rcl_interfaces.msg import Log  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.node import Node  # noqa: E402
@@ -40,6 +41,7 @@ CAPTURED_NS = 1_000_000_000 * SECOND  # 2001-09-09: nothing that a clock could s
 __all__ = [
     "ChangeState",
     "GetState",
+    "Log",
     "State",
     "Transcript",
     "Transition",
@@ -50,6 +52,8 @@ if os.environ.get("ROS_DISTRO") == "humble":
     os.environ["ROS_LOCALHOST_ONLY"] = "1"
 else:
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+# Fast DDS gives up a participant's shared memory for ever when its watchdog starves on a busy machine.
+os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
 _domains = iter(random.sample(range(1, 102), 101))
 
 
@@ -92,10 +96,21 @@ class Graph:
         rclpy.init(context=self.context, domain_id=self.domain_id)
         self.executor = SingleThreadedExecutor(context=self.context)
         self._nodes: list[Node] = []
+        self._contexts = [self.context]
 
     def node(self, name: str) -> Node:
         """A plain node."""
         return self.add(Node(name, context=self.context))
+
+    def outsider(self, name: str) -> Node:
+        """A node that shares nothing with the others, as in another process; for publishers: nobody spins it.
+
+        A participant of DDS cannot have one topic with two types.
+        """
+        context = rclpy.Context()
+        rclpy.init(context=context, domain_id=self.domain_id)
+        self._contexts.append(context)
+        return Node(name, context=context)
 
     def recognizer(self, **parameters: Any) -> AsrNode:
         """The node under test in namespace /asr; ``__`` in a name stands for a dot."""
@@ -120,15 +135,19 @@ class Graph:
         for node in self._nodes:
             node.close() if isinstance(node, AsrNode) else node.destroy_node()
         self.executor.shutdown()
-        rclpy.shutdown(context=self.context)
+        for context in self._contexts:
+            rclpy.shutdown(context=context)
 
 
 class Speaker:
     """Publishes sound on /asr/audio."""
 
+    message_class: Any = AudioChunk
+
     def __init__(self, graph: Graph, qos: QoSProfile = RELIABLE) -> None:
         self._graph = graph
-        self._publisher = graph.node("speaker").create_publisher(AudioChunk, "/asr/audio", qos)
+        self.node = graph.outsider("speaker")
+        self._publisher = self.node.create_publisher(self.message_class, "/asr/audio", qos)
         self.sequence = 0
 
     def wait_for_listener(self) -> None:
@@ -161,12 +180,25 @@ class Speaker:
     ) -> None:
         """Publish one chunk."""
         self.sequence += 1
-        message = AudioChunk(sample_rate=rate, channels=channels, encoding=encoding, sequence=self.sequence)
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, SECOND)
-        message.header.frame_id = "head_microphone"
-        message.data.frombytes(data)
-        self._publisher.publish(message)
+        self._publisher.publish(self.message(data, stamp_ns, encoding, channels, rate))
         self._graph.executor.spin_once(timeout_sec=0)
+
+    def message(self, data: bytes, stamp_ns: int, encoding: str, channels: int, rate: int) -> Any:
+        """One chunk as a message; another type of speaker makes another one."""
+        message = AudioChunk(sample_rate=rate, channels=channels, encoding=encoding, sequence=self.sequence)
+        write_header(message.header, stamp_ns)
+        message.data.frombytes(data)
+        return message
+
+    def leave(self) -> None:
+        """Publish no more, and be seen no more."""
+        self.node.destroy_publisher(self._publisher)
+
+
+def write_header(header: Any, stamp_ns: int) -> None:
+    """Stamp and frame."""
+    header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, SECOND)
+    header.frame_id = "head_microphone"
 
 
 def encode(samples: Any, encoding: str) -> bytes:
@@ -174,6 +206,8 @@ def encode(samples: Any, encoding: str) -> bytes:
     clipped = np.clip(samples, -1, 0.999)
     if encoding == "U8":
         return (clipped * 128 + 128).astype("u1").tobytes()
+    if encoding == "S8":
+        return (clipped * 128).astype("i1").tobytes()
     if encoding == "F32LE":
         return clipped.astype("<f4").tobytes()
     bits = {"S16LE": 16, "S32LE": 32}[encoding]

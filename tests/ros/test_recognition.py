@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import CAPTURED_NS, SECOND, Ears, Graph, Speaker, Transcript, nanoseconds, sample, start
+from harness import CAPTURED_NS, SECOND, Ears, Graph, Log, Speaker, Transcript, nanoseconds, sample, start
 
 
 def hear(graph: Graph, count: int = 1, **speech: object) -> Ears:
@@ -118,13 +118,57 @@ def test_a_lost_chunk_inside_an_utterance_is_marked(graph: Graph) -> None:
     assert ears.finals[0].audio_gap
 
 
-def test_chunks_without_stamps_are_counted_from_zero(graph: Graph) -> None:
+def test_chunks_without_stamps_are_counted_from_the_arrival_of_the_first(graph: Graph) -> None:
     ears, speaker = Ears(graph.node("ears")), Speaker(graph)
-    start(graph.recognizer())
+    node = graph.recognizer()
+    start(node)
     speaker.wait_for_listener()
     publish = speaker.send
     speaker.send = lambda data, _, *rest: publish(data, 0, *rest)  # type: ignore[method-assign]
+    began_ns = node.get_clock().now().nanoseconds
     speaker.say("synth-a-135")
     graph.spin_until(lambda: ears.finals, "a final")
-    assert ears.finals[0].text == sample("synth-a-135").text
-    assert nanoseconds(ears.finals[0].header.stamp) < SECOND
+    (final,) = ears.finals
+    assert final.text == sample("synth-a-135").text
+    assert not final.audio_gap
+    assert -SECOND < nanoseconds(final.header.stamp) - began_ns < 2 * SECOND
+    length_ns = (sample("synth-a-135").duration_s + 1) * SECOND
+    assert nanoseconds(final.audio_duration) <= length_ns  # counted: it was said much faster than that
+
+
+def test_a_gap_between_stamps_is_marked_and_reported_once(graph: Graph) -> None:
+    """Without sequence numbers only the stamps tell that 0.3 s are missing."""
+    client = graph.node("client")
+    ears, speaker, said = Ears(client), Speaker(graph), []
+    client.create_subscription(Log, "/rosout", lambda m: said.append(m.msg), 100)
+    start(graph.recognizer())
+    speaker.wait_for_listener()
+    publish = speaker.send
+
+    def without_numbers(data: bytes, stamp_ns: int, *rest: object) -> None:
+        speaker.sequence = -1
+        late_ns = 300_000_000 if stamp_ns >= CAPTURED_NS + SECOND else 0
+        publish(data, stamp_ns + late_ns, *rest)  # type: ignore[arg-type]
+
+    speaker.send = without_numbers  # type: ignore[method-assign]
+    speaker.say("synth-a-135")
+    graph.spin_until(lambda: ears.finals, "a final")
+    (final,) = ears.finals
+    assert final.audio_gap
+    assert final.text == sample("synth-a-135").text  # only the stamps jump here, nothing is really missing
+    graph.spin_until(lambda: any("0.300 s" in text for text in said), "the report of the jump")
+    assert sum("part by" in text for text in said) == 1
+
+
+def test_a_clock_that_is_set_back_ends_the_utterance_and_times_go_on_from_the_new_one(graph: Graph) -> None:
+    ears, speaker = Ears(graph.node("ears")), Speaker(graph)
+    start(graph.recognizer())
+    speaker.wait_for_listener()
+    speaker.say("synth-a-135")
+    graph.spin_until(lambda: len(ears.finals) == 1, "a final")
+    speaker.say("synth-a-135", CAPTURED_NS - 1000 * SECOND)
+    graph.spin_until(lambda: len(ears.finals) == 2, "a final by the new clock")
+    first, second = ears.finals
+    assert (first.text, first.audio_gap) == (second.text, second.audio_gap)
+    moved_ns = nanoseconds(first.header.stamp) - nanoseconds(second.header.stamp)
+    assert moved_ns == pytest.approx(1000 * SECOND, abs=SECOND // 50)

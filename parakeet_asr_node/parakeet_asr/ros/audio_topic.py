@@ -1,89 +1,82 @@
-"""An AudioChunk topic as a source."""
+"""An audio topic as a source, whatever its type."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import time
+from typing import Any, Protocol
 
-from parakeet_asr_msgs.msg import AudioChunk as AudioChunkMessage
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
-from parakeet_asr.core.timeline import SAMPLE_NS
-from parakeet_asr.errors import AudioFormatError
-from parakeet_asr.records import SAMPLE_RATE_HZ, AudioChunk
-from parakeet_asr.ros.messages import NANOSECONDS, stamp_ns
-from parakeet_asr.ros.qos import audio_profile
-from parakeet_asr.sources.pcm import decode_pcm
-from parakeet_asr.sources.resampling import Resampler
-from parakeet_asr.sources.source import AudioSink
+from parakeet_asr.errors import AudioError, AudioFormatError
+from parakeet_asr.ros.audio_readers import AudioReader, DataReader, Declared, Sound
+from parakeet_asr.ros.audio_types import INFO_TYPE, OUR_TYPE, choose_type, info_class, open_type
+from parakeet_asr.ros.messages import NANOSECONDS
+from parakeet_asr.ros.qos import STATE, audio_profile
+from parakeet_asr.sources.resampling import StampedResampler
+from parakeet_asr.sources.source import AudioSink, SourceObserver
+from parakeet_asr.sources.stamps import CountedStamps
 
-MATCH_PERIOD_S = 1.0
+MATCH_PERIOD_S = 0.25  # how soon a publisher of another type is followed
+FLOWS_S = 1.0  # a stream whose last message is younger than that is left alone
+BAD_IN_A_ROW = 3  # chunks that cannot be used, until that is called trouble
 
 
-class ChunkReader:
-    """Messages to chunks at 16 kHz; remembers what a stream needs: the resampler and the sequence."""
+class TopicObserver(SourceObserver, Protocol):
+    """Is told how a topic fares."""
 
-    def __init__(self) -> None:
-        """Nothing was read yet."""
-        self._resampler: Resampler | None = None
-        self._pushed = self._pulled = 0  # samples that went into and came out of the resampler
-        self._expected = 0  # sequence of the next message; 0: not known
-        self._next_ns = 0  # capture time of the next sample, if none is missing
-        self.lost = 0  # messages that are missing by their sequence
-
-    def read(self, message: AudioChunkMessage) -> AudioChunk:
-        """Convert the next message.
-
-        Raises:
-            AudioFormatError: the message cannot be understood; the next one can be given all the same.
-        """
-        samples = decode_pcm(message.data, message.encoding, message.channels)
-        resampler = self._resampler
-        if resampler is None or resampler.in_rate_hz != message.sample_rate:
-            resampler = Resampler(message.sample_rate)
-            self._restart(resampler)
-        if gap := self._follow(message.sequence):
-            resampler.reset()
-            self._restart(resampler)
-        # A resampler holds samples back: its next output belongs to an earlier time than its next input.
-        behind_s = self._pulled / SAMPLE_RATE_HZ - self._pushed / resampler.in_rate_hz
-        given_ns = stamp_ns(message.header.stamp)  # 0: the publisher sets none, samples are counted
-        start_ns = given_ns + round(behind_s * NANOSECONDS) if given_ns else self._next_ns
-        ready = resampler.push(samples)
-        self._pushed += len(samples)
-        self._pulled += len(ready)
-        self._next_ns = start_ns + len(ready) * SAMPLE_NS
-        return AudioChunk(ready, start_ns, discontinuity=gap)
-
-    def _follow(self, sequence: int) -> bool:
-        gap = bool(sequence and self._expected and sequence != self._expected)
-        if gap:
-            self.lost += max(0, sequence - self._expected)
-        self._expected = sequence + 1 if sequence else 0
-        return gap
-
-    def _restart(self, resampler: Resampler) -> None:
-        self._resampler = resampler
-        self._pushed = self._pulled = 0
+    def ignored(self, error: AudioError) -> None:
+        """One message could not be used."""
+        ...
 
 
 class TopicSource:
-    """Subscribes, converts and hands on; nothing here waits."""
+    """Subscribes, converts and hands on; nothing here waits.
+
+    Listens to our own type until somebody publishes another one that is understood, and then to that.
+    """
 
     def __init__(
-        self, node: LifecycleNode, topic: str, on_bad_chunk: Callable[[AudioFormatError], None]
+        self,
+        node: LifecycleNode,
+        topic: str,
+        observer: TopicObserver,
+        *,
+        type_name: str = "auto",
+        declared: Declared | None = None,
+        frame_id: str = "",
     ) -> None:
-        """Listen to ``topic`` (relative names and remapping work) with ``node``."""
+        """Listen to ``topic`` (relative names and remapping work) with ``node``.
+
+        Args:
+            node: subscribes.
+            topic: its name.
+            observer: is told about trouble.
+            type_name: one of TYPE_NAMES of :mod:`parakeet_asr.ros.audio_types`, or "auto".
+            declared: what is known of sound that does not describe itself.
+            frame_id: coordinate frame of the microphone, for messages that name none.
+        """
         self._node = node
         self._topic: str = node.resolve_topic_name(topic)
-        self._on_bad_chunk = on_bad_chunk
-        self._reader = ChunkReader()
+        self._observer = observer
+        self._fixed = type_name != "auto"
+        self._declared = declared or Declared()
+        self._default_frame_id = frame_id
         self._sink: AudioSink | None = None
-        self._subscription: Any = None
         self._timer: Any = None
-        self.frame_id = ""
+        self._subscriptions: list[Any] = []
+        self._profile: Any = None
+        self._reader: AudioReader | None = None
+        self._resampler = StampedResampler()
+        self._stamps = CountedStamps()
+        self._last_s = -FLOWS_S  # when the last message came, time.monotonic
+        self._mismatch = False  # no publisher can be listened to
+        self._bad_in_a_row = 0
+        self._lost_before = 0  # by readers of types that were left
+        self._gap = False
+        self.type_name = type_name if self._fixed else OUR_TYPE
+        self.frame_id = frame_id
         self.received = 0  # messages
-        self._received_before = 0  # at the last look for publishers
         self.bad = 0  # messages that could not be understood
 
     @property
@@ -94,48 +87,149 @@ class TopicSource:
     @property
     def lost(self) -> int:
         """Messages that are missing by their sequence."""
-        return self._reader.lost
+        return self._lost_before + (self._reader.lost if self._reader is not None else 0)
 
     def start(self, sink: AudioSink) -> None:
-        """Subscribe, and keep the quality of service that the publishers offer."""
+        """Subscribe, and follow the type and the quality of service that the publishers offer.
+
+        Raises:
+            AudioFormatError: the type that the parameters name is not installed.
+        """
         self._sink = sink
-        self._subscribe(audio_profile(self._publishers()))
-        self._timer = self._node.create_timer(MATCH_PERIOD_S, self._match)
+        if self._fixed:
+            open_type(self.type_name, self._declared)
+        self._match()
+        if not self._subscriptions:  # of a type that is not understood: ours may come, too
+            self._subscribe(self.type_name, audio_profile([]))
+        self._timer = self._node.create_timer(
+            MATCH_PERIOD_S, self._match, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
 
     def stop(self) -> None:
         """Unsubscribe."""
+        if self._sink is not None:
+            self._hand_on_rest(self._sink)
         self._sink = None
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
-            self._node.destroy_subscription(self._subscription)
-            self._timer = self._subscription = None
+            self._timer = None
+        self._unsubscribe()
+
+    # --- following the publishers --------------------------------------------------------------
 
     def _publishers(self) -> list[Any]:
         return list(self._node.get_publishers_info_by_topic(self._topic))
 
-    def _subscribe(self, profile: Any) -> None:
-        self._profile = profile
-        self._subscription = self._node.create_subscription(
-            AudioChunkMessage, self._topic, self._on_message, profile
-        )
-
     def _match(self) -> None:
         """Follow publishers that came later; a stream that flows is left alone."""
-        flows, self._received_before = self.received > self._received_before, self.received
-        wanted = audio_profile(self._publishers())
-        if wanted.reliability != self._profile.reliability and not flows:
-            self._node.destroy_subscription(self._subscription)
-            self._subscribe(wanted)
-
-    def _on_message(self, message: AudioChunkMessage) -> None:
-        if self._sink is None:
+        if self._subscriptions and time.monotonic() - self._last_s < FLOWS_S:
             return
+        publishers = self._publishers()
+        try:
+            wanted = self._wanted_type([info.topic_type for info in publishers])
+            self._follow(wanted, [info for info in publishers if info.topic_type == wanted])
+        except AudioFormatError as error:
+            self._mismatch = True
+            self._observer.trouble(AudioFormatError(f"{self._topic}: {error}"))
+            return
+        self._forget_stale_info()
+        if self._mismatch:
+            self._mismatch = False
+            self._observer.recovered()
+
+    def _follow(self, type_name: str, publishers: list[Any]) -> None:
+        profile = audio_profile(publishers)
+        if self._subscriptions and type_name != self.type_name:
+            # A participant has one type per topic, and the executor may still hold the old subscription:
+            # the new one comes with the next look.
+            open_type(type_name, self._declared)  # raises before the old one is given up
+            self._unsubscribe()
+        elif not self._subscriptions or profile.reliability != self._profile.reliability:
+            self._subscribe(type_name, profile)
+
+    def _wanted_type(self, offered: list[str]) -> str:
+        if not self._fixed:
+            return choose_type(offered, self.type_name)
+        if offered and self.type_name not in offered:
+            raise AudioFormatError(
+                f"the publishers are of type {', '.join(sorted(set(offered)))}, but audio.topic_type is "
+                f"{self.type_name}; set it to auto, or listen to another topic"
+            )
+        return self.type_name
+
+    def _subscribe(self, type_name: str, profile: Any) -> None:
+        if type_name != self.type_name or self._reader is None:
+            message_class, reader = open_type(type_name, self._declared)
+            if self._reader is not None:
+                self._lost_before += self._reader.lost
+                self._gap = True
+            self._reader, self._message_class = reader, message_class
+            self.type_name, self.frame_id = type_name, self._default_frame_id
+            self._node.get_logger().info(f"{self._topic}: listening for {type_name}")
+        self._unsubscribe()
+        self._profile = profile
+        topics: list[tuple[Any, str, Any, Any]] = [
+            (self._message_class, self._topic, self._on_message, profile)
+        ]
+        if isinstance(self._reader, DataReader):
+            topics.append((info_class(), self._info_topic, self._reader.describe, STATE))
+        try:
+            self._subscriptions = [self._node.create_subscription(*topic) for topic in topics]
+        except RuntimeError as error:  # rclpy's RCLError
+            raise AudioFormatError(
+                f"cannot subscribe as {type_name}: {error}; does this process use the topic otherwise?"
+            ) from error
+
+    def _unsubscribe(self) -> None:
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+
+    @property
+    def _info_topic(self) -> str:
+        """Beside the topic itself, where audio_capture of ros-drivers publishes it."""
+        return f"{self._topic.rpartition('/')[0]}/audio_info"
+
+    def _forget_stale_info(self) -> None:
+        if isinstance(self._reader, DataReader) and self._subscriptions:
+            infos = self._node.get_publishers_info_by_topic(self._subscriptions[1].topic_name)
+            if not any(info.topic_type == INFO_TYPE for info in infos):
+                self._reader.describe(None)
+
+    # --- messages -------------------------------------------------------------------------------
+
+    def _on_message(self, message: Any) -> None:
+        if self._sink is None or self._reader is None:
+            return
+        arrived_ns = int(self._node.get_clock().now().nanoseconds)
+        self._last_s = time.monotonic()
         self.received += 1
         try:
-            chunk = self._reader.read(message)
+            self._hand_on(self._reader.read(message), arrived_ns, self._sink)
         except AudioFormatError as error:
-            self.bad += 1
-            self._on_bad_chunk(error)
+            self._on_bad(error)
             return
-        self.frame_id = message.header.frame_id
-        self._sink.submit(chunk)
+        if self._bad_in_a_row >= BAD_IN_A_ROW:
+            self._observer.recovered()
+        self._bad_in_a_row = 0
+
+    def _hand_on(self, sound: Sound, arrived_ns: int, sink: AudioSink) -> None:
+        duration_ns = len(sound.samples) * NANOSECONDS // max(1, sound.rate_hz)
+        stamp_ns, recounted = self._stamps.stamp(sound.stamp_ns, duration_ns, arrived_ns)
+        gap = self._gap or sound.gap or recounted
+        for chunk in self._resampler.push(sound.samples, sound.rate_hz, stamp_ns, gap=gap):
+            sink.submit(chunk)
+        self._gap = False
+        self.frame_id = sound.frame_id or self._default_frame_id
+
+    def _hand_on_rest(self, sink: AudioSink) -> None:
+        for chunk in self._resampler.flush():
+            sink.submit(chunk)
+
+    def _on_bad(self, error: AudioFormatError) -> None:
+        self.bad += 1
+        self._bad_in_a_row += 1
+        if self._bad_in_a_row < BAD_IN_A_ROW:
+            self._observer.ignored(error)
+        else:
+            self._observer.trouble(AudioFormatError(f"{self._topic} cannot be used: {error}"))

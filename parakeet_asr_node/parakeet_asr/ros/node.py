@@ -16,7 +16,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -27,15 +26,14 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from parakeet_asr.errors import ParakeetError, WorkerError
 from parakeet_asr.loader import Model, load_model
 from parakeet_asr.records import EndReason, Event, SpeechActivity
-from parakeet_asr.ros.audio_topic import TopicSource
 from parakeet_asr.ros.outputs import Outputs
 from parakeet_asr.ros.parameter_server import ParameterServer
 from parakeet_asr.ros.parameters import Parameter, Values, session_options
-from parakeet_asr.sources.file_player import FilePlayer
+from parakeet_asr.ros.source_reports import REPORT_PERIOD_S, SourceReports
+from parakeet_asr.ros.sources import make_source
 from parakeet_asr.sources.source import AudioSource
 from parakeet_asr.worker import Worker
 
-REPORT_PERIOD_S = 5.0  # the same complaint at most this often
 LAST_WORDS_S = 10.0  # how long deactivation waits for what was said before it
 
 
@@ -45,6 +43,7 @@ class _Listening:
 
     source: AudioSource
     worker: Worker
+    reports: SourceReports
 
 
 class AsrNode(LifecycleNode):
@@ -153,24 +152,15 @@ class AsrNode(LifecycleNode):
         if self._model is None:
             raise WorkerError("activate was called before configure")
         session = self._model.session(session_options(values))
-        source = self._make_source(values)
+        reports = SourceReports(self, self._outputs, session)
+        source = make_source(self, values, reports, self._on_file_end)
         publish = partial(self._publish, source, self._model.spec.language)
         worker = Worker(session, publish, self._on_failure, float(values["audio.capacity_s"]))
-        self._listening = _Listening(source, worker)
+        self._listening = _Listening(source, worker, reports)
         worker.start()
         self._outputs.state(State.LISTENING)
         source.start(worker)
         self.get_logger().info(f"listening to {source.name}")
-
-    def _make_source(self, values: Values) -> AudioSource:
-        if values["audio.source"] == "topic":
-            return TopicSource(self, "audio", self._on_bad_chunk)
-        return FilePlayer(
-            Path(str(values["audio.file"])).expanduser(),
-            realtime=bool(values["audio.realtime"]),
-            now_ns=lambda: int(self.get_clock().now().nanoseconds),
-            on_end=self._on_file_end,
-        )
 
     def _stop_listening(self, last_words_s: float) -> None:
         listening, self._listening = self._listening, None
@@ -185,6 +175,7 @@ class AsrNode(LifecycleNode):
             listening.worker.stop()
         except WorkerError as error:
             self._say(f"{error}")
+        listening.reports.close()
         stats = listening.worker.stats()
         self._say(
             f"heard {stats.processed_s:.1f} s of {listening.source.name} in {stats.busy_s:.1f} s; "
@@ -237,9 +228,6 @@ class AsrNode(LifecycleNode):
         if self.context.ok():
             self.get_logger().error(f"an utterance is lost: {error!r}", throttle_duration_sec=REPORT_PERIOD_S)
             self._outputs.state(State.ERROR, str(error))
-
-    def _on_bad_chunk(self, error: ParakeetError) -> None:
-        self.get_logger().warning(f"a chunk was ignored: {error}", throttle_duration_sec=REPORT_PERIOD_S)
 
     def _on_file_end(self, error: Exception | None) -> None:
         if not self.context.ok():

@@ -15,6 +15,7 @@ from typing import Literal
 
 from parakeet_asr.core.session import SessionOptions
 from parakeet_asr.errors import ConfigurationError
+from parakeet_asr.sources.pcm import ALL_CHANNELS, ENCODINGS
 
 Value = bool | int | float | str
 Values = Mapping[str, Value]
@@ -59,10 +60,33 @@ PARAMETERS = (
     Parameter("engine", "ort", "what runs the graphs", "configure", choices=("ort",)),
     Parameter("device", "cpu", "where the engine runs", "configure", choices=("cpu", "cuda")),
     Parameter("threads", 0, "threads of the engine; 0 = as many as cores", "configure", "", 0, 256),
-    Parameter("audio.source", "topic", "where sound comes from", "activate", choices=("topic", "file")),
+    Parameter("audio.source", "topic", "where sound comes from", "activate",
+              choices=("topic", "microphone", "file")),
+    Parameter("audio.topic_type", "auto",
+              "message type of the topic; auto = that of its publishers, also of later ones", "activate",
+              choices=("auto", "parakeet_asr_msgs/msg/AudioChunk", "audio_common_msgs/msg/AudioData",
+                       "audio_common_msgs/msg/AudioDataStamped", "audio_common_msgs/msg/AudioStamped",
+                       "std_msgs/msg/Int16MultiArray")),
+    Parameter("audio.encoding", "auto",
+              "of AudioData, which does not say it; auto = that of audio_info, else S16LE", "activate",
+              choices=("auto", *ENCODINGS)),
+    Parameter("audio.channels", 0,
+              "of AudioData and Int16MultiArray; 0 = that of audio_info or the array's layout, else 1",
+              "activate", "", 0, 128),
+    Parameter("audio.sample_rate", 0,
+              "of AudioData and Int16MultiArray, in Hz; 0 = that of audio_info, else 16000",
+              "activate", "", 0, 768_000),
+    Parameter("audio.channel", ALL_CHANNELS,
+              "the channel to listen to, from 0; -1 = the mean of all", "activate", "", -1, 127),
+    Parameter("audio.device", "",
+              "microphone: name, part of a name, or index; empty = the default device", "activate"),
+    Parameter("audio.frame_id", "",
+              "frame of the microphone, where the sound does not name one", "activate"),
     Parameter("audio.file", "", "file that source `file` plays once after activation", "activate"),
     Parameter("audio.realtime", True,
               "play the file at the speed of sound, else as fast as it is recognized", "activate"),
+    Parameter("audio.publish_clock", False,
+              "publish the file's time on /clock, for nodes that use simulated time", "activate"),
     Parameter("audio.capacity_s", 30.0,
               "sound that may wait for recognition; what exceeds it is dropped and reported",
               "activate", "s", 1.0, 600.0),
