@@ -7,11 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes import LoudnessDetector, PieceTokenizer, ScriptedEngine, quiet, tone
+from fakes import BLANK, PIECES, LoudnessDetector, PieceTokenizer, ScriptedEngine, quiet, tone
+from parakeet_asr.core.engine import EncoderOutput
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.session import SessionOptions, SpeechSession
 from parakeet_asr.errors import ConfigurationError
-from parakeet_asr.records import AudioChunk, EndReason, Event, FloatArray, SpeechActivity, Transcript
+from parakeet_asr.records import (
+    AudioChunk,
+    EndReason,
+    Event,
+    FloatArray,
+    IntArray,
+    SpeechActivity,
+    Transcript,
+)
 
 START_NS = 1_700_000_000_000_000_000
 SPEECH = np.concatenate([quiet(1.0), tone(1.5), quiet(1.2), tone(0.8, 0.1), quiet(1.0)])
@@ -178,10 +187,24 @@ def test_activity_brackets_every_utterance() -> None:
     assert activity == [True, False, True, False]
 
 
-def test_no_partials_under_load() -> None:
-    target = session()
-    events = target.push(AudioChunk(SPEECH, START_NS), partials=False)
-    assert [e.is_final for e in events if isinstance(e, Transcript)] == [True, True]
+def test_under_load_drafts_are_left_out_and_finals_stay() -> None:
+    loaded, free = session(), session()
+    chunk = AudioChunk(SPEECH, START_NS)
+    few, many = loaded.push(chunk, partials=False), free.push(chunk)
+    assert len(few) < len(many)
+    assert [f.text for f in finals(few)] == [f.text for f in finals(many)]
+
+
+def test_a_lone_full_stop_is_not_said() -> None:
+    class FullStop(ScriptedEngine):
+        def encode(self, features: FloatArray, lengths: IntArray) -> EncoderOutput:
+            encoded = super().encode(features, lengths)
+            encoded.projected[:, :, 0] = BLANK
+            encoded.projected[:, 3, 0] = PIECES.index(".")
+            return encoded
+
+    target = SpeechSession(Recognizer(FullStop(), PieceTokenizer()), LoudnessDetector())
+    assert [e for e in play(target, SPEECH, [1600]) if isinstance(e, Transcript)] == []
 
 
 @pytest.mark.parametrize(

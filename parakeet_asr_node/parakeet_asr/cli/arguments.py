@@ -9,7 +9,7 @@ from parakeet_asr import __version__
 
 FORMATS = ("text", "json", "srt", "vtt")
 
-SESSION_OPTIONS = {  # fields of core.session.SessionOptions, whose defaults hold
+SESSION_OPTIONS = {  # fields of core.session.SessionOptions; the profile's values hold
     "chunk_s": "committed at a time",
     "left_s": "context before it",
     "right_s": "context behind it; words are committed after chunk + right",
@@ -131,6 +131,12 @@ def _add_phrases(command: argparse.ArgumentParser) -> None:
 
 def _add_session(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("streaming, in seconds")
+    group.add_argument(
+        "--profile",
+        choices=("robot", "nano"),
+        default="robot",
+        help="robot: first words fast (default); nano: little computing; single options below override it",
+    )
     for name, meaning in SESSION_OPTIONS.items():
         group.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="S", help=meaning)
 

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
@@ -116,10 +117,10 @@ def _devices(_: argparse.Namespace) -> int:
 
 
 def _session_options(options: argparse.Namespace) -> SessionOptions:
-    from parakeet_asr.core.session import SessionOptions
+    from parakeet_asr.core.profiles import profile
 
     given = {name: value for name in SESSION_OPTIONS if (value := getattr(options, name)) is not None}
-    return SessionOptions(**given)
+    return replace(profile(options.profile), **given)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -11,7 +11,7 @@ from parakeet_asr.errors import ConfigurationError
 PROFILES: Mapping[str, SessionOptions] = MappingProxyType(
     {
         # The first words fast: a look every 0.32 s, words stable some 2 s after they were said.
-        "robot": SessionOptions(left_s=10.0, chunk_s=0.64, right_s=1.36, partial_interval_s=0.32),
+        "robot": SessionOptions(),
         # Little computing (Jetson Nano): short windows, a look every second. Finals are the same.
         "nano": SessionOptions(left_s=4.0, chunk_s=2.0, right_s=2.0, partial_interval_s=0.96),
     }

@@ -27,8 +27,8 @@ class SessionOptions(EndpointOptions):
     """How a stream is cut into utterances and how often it speaks of an open one."""
 
     left_s: float = 10.0  # context before what is decoded
-    chunk_s: float = 2.0  # committed at a time
-    right_s: float = 2.0  # context behind; what is said is committed after chunk_s + right_s
+    chunk_s: float = 0.64  # committed at a time
+    right_s: float = 1.36  # context behind; what is said is committed after chunk_s + right_s
     partial_interval_s: float = 0.32  # audio between partials; 0: finals only
     final_window_s: float = 60.0  # utterances up to this are decoded again as a whole for the final
     gap_tolerance_s: float = 0.1  # stamps may jitter by this much before samples count as missing

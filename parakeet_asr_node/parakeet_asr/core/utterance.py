@@ -11,7 +11,6 @@ from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.sample_buffer import SampleBuffer
 from parakeet_asr.core.streaming import open_utterance_stream
 from parakeet_asr.core.timeline import Timeline
-from parakeet_asr.core.tokenizer import starts_word
 from parakeet_asr.core.words import build_words, mean_confidence
 from parakeet_asr.records import SAMPLE_RATE_HZ, EndReason, FloatArray, Token, Transcript, Transcription, Word
 
@@ -63,7 +62,7 @@ class Utterance:
         committed = self._stream.committed
         heard = self._recognizer.transcription(committed + self._draft, end_sample - self.start_sample)
         stable = self._stable_words(committed)
-        if (heard.text, stable) == self._shown:
+        if (heard.text, stable) == self._shown or not _says_something(heard.text):
             return None
         return self._message(heard, stable, None)
 
@@ -79,7 +78,7 @@ class Utterance:
         else:
             self._stream.flush(samples)
             heard = self._recognizer.transcription(self._stream.committed, samples)
-        if not heard.text and not self._revision:
+        if not self._revision and not _says_something(heard.text):
             return None
         return self._message(heard, len(heard.words), reason)
 
@@ -100,11 +99,9 @@ class Utterance:
         return self._buffer.view(self.start_sample + start, self.start_sample + stop)
 
     def _stable_words(self, committed: tuple[Token, ...]) -> int:
-        """Words that are committed as a whole: the next one has begun."""
-        pieces = self._recognizer.tokenizer.pieces
-        words = len(build_words(committed, pieces, self._recognizer.step_s))
-        ended = bool(self._draft) and starts_word(pieces[self._draft[0].id])
-        return words if ended else max(0, words - 1)
+        """Words that are committed as a whole: the last one may still go on, if only by a comma."""
+        words = build_words(committed, self._recognizer.tokenizer.pieces, self._recognizer.step_s)
+        return max(0, len(words) - 1)
 
     def _message(self, heard: Transcription, stable_words: int, reason: EndReason | None) -> Transcript:
         self._revision += 1
@@ -133,3 +130,8 @@ class Utterance:
     def _capture_s(self, time_s: float) -> float:
         sample = self.start_sample + round(time_s * SAMPLE_RATE_HZ)
         return (self._timeline.stamp_ns(sample) - self.start_ns) / 1e9
+
+
+def _says_something(text: str) -> bool:
+    """A lone full stop is what noise sometimes brings; nobody said it."""
+    return any(character.isalnum() for character in text)
