@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from parakeet_asr.core.profiles import profile
 from parakeet_asr.core.session import SessionOptions
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.ros.parameters import PARAMETERS, check, markdown, session_options
@@ -29,6 +30,12 @@ def test_the_configuration_file_has_every_parameter_with_its_default_and_type(ro
     assert {name: type(value) for name, value in values.items()} == {
         name: type(value) for name, value in DEFAULTS.items()
     }
+
+
+def test_the_nano_file_is_the_nano_profile(root: Path) -> None:
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    (written,) = yaml.safe_load((root / "config/nano.yaml").read_text(encoding="utf-8")).values()
+    assert session_options(DEFAULTS | flat(written["ros__parameters"])) == profile("nano")
 
 
 def test_the_configuration_file_names_the_unit_of_every_number_that_has_one(root: Path) -> None:
