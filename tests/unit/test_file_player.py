@@ -70,6 +70,25 @@ def test_everything_arrives_in_order_with_counted_stamps(sound: Path, realtime: 
         assert elapsed_s >= 5_000 / SAMPLE_RATE_HZ
 
 
+def test_the_time_of_each_chunk_is_told_before_it(sound: Path) -> None:
+    recorder, ended = Recorder(), threading.Event()
+    told: list[tuple[int, int]] = []
+    player = FilePlayer(
+        sound,
+        realtime=False,
+        now_ns=lambda: START_NS,
+        on_end=lambda _: ended.set(),
+        on_time=lambda time_ns: told.append((time_ns, len(recorder.chunks))),
+        frame_id="head",
+    )
+    player.start(recorder)
+    assert ended.wait(10)
+    player.stop()
+    ends = [chunk.stamp_ns + len(chunk.samples) * 62_500 for chunk in recorder.chunks]
+    assert told == [(end_ns, index) for index, end_ns in enumerate(ends)]
+    assert player.frame_id == "head"
+
+
 def test_stop_ends_a_file_early_and_quietly(sound: Path) -> None:
     recorder = Recorder()
     ended: list[Exception | None] = []

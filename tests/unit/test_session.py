@@ -126,6 +126,27 @@ def test_a_small_gap_is_marked_and_moves_no_time() -> None:
     assert target.jumps == 1
 
 
+def test_a_gap_before_speech_was_sure_is_marked_too() -> None:
+    """min_speech_s has not passed when 0.15 s get lost; an older gap belongs to nobody."""
+    target = session()
+    target.push(AudioChunk(quiet(2.0), START_NS))
+    target.push(AudioChunk(quiet(2.0), START_NS + 2_200_000_000))
+    assert target.jumps == 1
+    onset_ns = START_NS + 4_200_000_000
+    target.push(AudioChunk(tone(0.1), onset_ns))
+    target.push(AudioChunk(tone(1.0), onset_ns + 250_000_000))
+    (final,) = finals(target.finish(EndReason.FINALIZED))
+    assert final.audio_gap
+    assert target.last_jump is not None
+    assert target.last_jump.missing_ns == 150_000_000
+
+    untouched = session()
+    untouched.push(AudioChunk(quiet(2.0), START_NS))
+    untouched.push(AudioChunk(quiet(2.0), START_NS + 2_200_000_000))
+    untouched.push(AudioChunk(tone(1.0), onset_ns))
+    assert not finals(untouched.finish(EndReason.FINALIZED))[0].audio_gap
+
+
 def test_a_long_gap_ends_the_utterance() -> None:
     target = session()
     events = target.push(AudioChunk(tone(1.0), START_NS)) + target.push(
