@@ -96,6 +96,8 @@ class Graph:
         rclpy.init(context=self.context, domain_id=self.domain_id)
         self.executor = SingleThreadedExecutor(context=self.context)
         self._nodes: list[Node] = []
+        self._caller: Node | None = None
+        self._clients: dict[str, Any] = {}
         self._contexts = [self.context]
 
     def node(self, name: str) -> Node:
@@ -122,6 +124,14 @@ class Graph:
         self.executor.add_node(node)
         self._nodes.append(node)
         return node
+
+    def client(self, kind: Any, name: str) -> Any:
+        """A client of a service, from a node of its own; one per service."""
+        if name not in self._clients:
+            if self._caller is None:
+                self._caller = self.node("caller")
+            self._clients[name] = self._caller.create_client(kind, name)
+        return self._clients[name]
 
     def spin_until(self, condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S) -> None:
         """Handle events until the condition holds; fail when it does not in time."""
@@ -212,6 +222,15 @@ def encode(samples: Any, encoding: str) -> bytes:
         return clipped.astype("<f4").tobytes()
     bits = {"S16LE": 16, "S32LE": 32}[encoding]
     return (clipped.astype(np.float64) * 2 ** (bits - 1)).astype(f"<i{bits // 8}").tobytes()
+
+
+def call(graph: Graph, kind: Any, name: str, request: Any) -> Any:
+    """Call a service and wait for the answer."""
+    client = graph.client(kind, name)
+    graph.spin_until(client.service_is_ready, name)
+    future = client.call_async(request)
+    graph.spin_until(future.done, f"the answer of {name}")
+    return future.result()
 
 
 def start(node: AsrNode) -> None:

@@ -6,16 +6,16 @@
     cleanup     give the engine's memory back
 
 The source's callbacks only put samples into the worker's bounded queue; the worker's thread recognizes
-and publishes. Nothing here is waited for while the node spins.
+and publishes. Two transitions keep the executor for longer: configure while the model is loaded, and
+deactivate until what was said last is recognized (docs/interfaces.md says for how long).
 """
 
 from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import rclpy
@@ -25,25 +25,17 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from parakeet_asr.errors import ParakeetError, WorkerError
 from parakeet_asr.loader import Model, load_model
-from parakeet_asr.records import EndReason, Event, SpeechActivity
+from parakeet_asr.ros.controls import Controls
+from parakeet_asr.ros.diagnostics import Diagnostics
+from parakeet_asr.ros.listen import ListenServer
+from parakeet_asr.ros.listener import Listener, Switches
 from parakeet_asr.ros.outputs import Outputs
 from parakeet_asr.ros.parameter_server import ParameterServer
-from parakeet_asr.ros.parameters import Parameter, Values, session_options
-from parakeet_asr.ros.source_reports import REPORT_PERIOD_S, SourceReports
-from parakeet_asr.ros.sources import make_source
+from parakeet_asr.ros.parameters import Parameter, Values
+from parakeet_asr.ros.transcription import Transcription
 from parakeet_asr.sources.source import AudioSource
-from parakeet_asr.worker import Worker
 
 LAST_WORDS_S = 10.0  # how long deactivation waits for what was said before it
-
-
-@dataclass(frozen=True, slots=True)
-class _Listening:
-    """What exists between activate and deactivate."""
-
-    source: AudioSource
-    worker: Worker
-    reports: SourceReports
 
 
 class AsrNode(LifecycleNode):
@@ -59,21 +51,43 @@ class AsrNode(LifecycleNode):
             ConfigurationError: a parameter given at the start cannot be used.
         """
         super().__init__("parakeet_asr", **options)
-        self._model: Model | None = None
-        self._listening: _Listening | None = None
+        self._listener: Listener | None = None
+        self._switches = Switches()
         self._parameter_server = ParameterServer(self, self._in_use)
         self._outputs = Outputs(self)
+        self._controls = Controls(self, self._switches, lambda: self._listener, self._on_switch)
+        self.transcription = Transcription(
+            self, lambda: str(self.get_parameter("transcribe.folder").value), lambda: self._listener
+        )
+        self._listen = ListenServer(
+            self, lambda: float(self.get_parameter("listen.timeout_s").value), lambda: self._listener
+        )
+        self._diagnostics = Diagnostics(
+            self, float(self.get_parameter("diagnostics.period_s").value), lambda: self._listener
+        )
         self._outputs.state(State.UNKNOWN, "no model is loaded")
 
     @property
     def model(self) -> Model | None:
         """The model, from configure to cleanup."""
-        return self._model
+        return None if self._listener is None else self._listener.model
+
+    @property
+    def listener(self) -> Listener | None:
+        """What hears, from configure to cleanup."""
+        return self._listener
+
+    @property
+    def listens_for_goal(self) -> bool:
+        """Whether a goal of the action waits for an utterance."""
+        return self._listen.goal is not None
 
     @property
     def source(self) -> AudioSource | None:
         """Where sound comes from, from activate to deactivate."""
-        return None if self._listening is None else self._listening.source
+        if self._listener is None or self._listener.hearing is None:
+            return None
+        return self._listener.hearing.source
 
     def autostart(self) -> None:
         """Configure and activate, when the parameter says so."""
@@ -98,7 +112,9 @@ class AsrNode(LifecycleNode):
         """Listen."""
         super().on_activate(state)  # opens the publishers, before there is something to publish
         try:
-            self._listen(self._parameter_server.values())
+            if self._listener is None:
+                raise WorkerError("activate was called before configure")
+            self._listener.open(self._parameter_server.values())
         except ParakeetError as error:
             super().on_deactivate(state)
             return self._refuse("activate", error)
@@ -132,53 +148,40 @@ class AsrNode(LifecycleNode):
     def close(self) -> None:
         """Stop threads and give memory back, whatever the state; for the end of the process."""
         self._release()
+        self._listen.destroy()
         self.destroy_node()
 
     # --- the pieces -----------------------------------------------------------------------------
 
     def _load(self, values: Values) -> None:
         self._outputs.state(State.LOADING, str(values["model"]))
-        self._model = load_model(
+        began_s = time.monotonic()
+        model = load_model(
             str(values["model"]),
             engine=values["engine"],  # type: ignore[arg-type]  # checked against the choices
             device=values["device"],  # type: ignore[arg-type]
             threads=int(values["threads"]) or None,
         )
-        self._model.warm_up()
-        self.get_logger().info(f"{self._model.description}, from {self._model.directory}")
+        try:
+            model.warm_up()
+        except ParakeetError:
+            model.close()
+            raise
+        self._listener = Listener(self, self._outputs, model, self._switches, self._listen.hear)
+        self._listener.load_s = load_s = time.monotonic() - began_s
+        self.get_logger().info(f"{model.description}, from {model.directory}, loaded in {load_s:.1f} s")
         self._outputs.state(State.IDLE)
 
-    def _listen(self, values: Values) -> None:
-        if self._model is None:
-            raise WorkerError("activate was called before configure")
-        session = self._model.session(session_options(values))
-        reports = SourceReports(self, self._outputs, session)
-        source = make_source(self, values, reports, self._on_file_end)
-        publish = partial(self._publish, source, self._model.spec.language)
-        worker = Worker(session, publish, self._on_failure, float(values["audio.capacity_s"]))
-        self._listening = _Listening(source, worker, reports)
-        worker.start()
-        self._outputs.state(State.LISTENING)
-        source.start(worker)
-        self.get_logger().info(f"listening to {source.name}")
-
     def _stop_listening(self, last_words_s: float) -> None:
-        listening, self._listening = self._listening, None
-        if listening is None:
+        if self._listener is None or self._listener.hearing is None:
             return
-        listening.source.stop()
-        if last_words_s:
-            listening.worker.finish(EndReason.STREAM)
-            if not listening.worker.drain(last_words_s):
-                self.get_logger().error("what was said last is lost: recognition did not keep up")
-        try:
-            listening.worker.stop()
-        except WorkerError as error:
-            self._say(f"{error}")
-        listening.reports.close()
-        stats = listening.worker.stats()
+        self._listen.end("the node was deactivated")
+        name = self._listener.hearing.source.name
+        if not self._listener.close(last_words_s):
+            self.get_logger().error("what was said last is lost: recognition did not keep up")
+        stats = self._listener.stats()
         self._say(
-            f"heard {stats.processed_s:.1f} s of {listening.source.name} in {stats.busy_s:.1f} s; "
+            f"heard {stats.processed_s:.1f} s of {name} in {stats.busy_s:.1f} s; "
             f"dropped {stats.dropped_s:.1f} s, {stats.failures} failures"
         )
 
@@ -189,54 +192,36 @@ class AsrNode(LifecycleNode):
 
     def _release(self) -> None:
         self._stop_listening(last_words_s=0.0)
-        if self._model is not None:
-            self._model.close()
-            self._model = None
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            try:
+                listener.stop()
+            except WorkerError as error:
+                self._say(f"{error}")
+            listener.model.close()
         if self.context.ok():
             self._outputs.state(State.UNKNOWN, "no model is loaded")
 
     def _refuse(self, transition: str, error: ParakeetError) -> TransitionCallbackReturn:
-        self.get_logger().error(f"cannot {transition}: {error}")
         if transition == "configure":
             self._release()
         else:
             self._stop_listening(last_words_s=0.0)
-        self._outputs.state(State.ERROR, str(error))
+        if self.context.ok():  # otherwise the process is ending, and that is the reason
+            self.get_logger().error(f"cannot {transition}: {error}")
+            self._outputs.state(State.ERROR, str(error))
         return TransitionCallbackReturn.FAILURE
 
+    def _on_switch(self) -> None:
+        if self._switches.muted or not self._switches.enabled:
+            self._listen.end("muted" if self._switches.muted else "listening was switched off")
+
     def _in_use(self, parameter: Parameter) -> str:
-        if parameter.taken_by == "configure" and self._model is not None:
+        if parameter.taken_by == "configure" and self._listener is not None:
             return "in use by the loaded model; deactivate and clean up first"
-        if parameter.taken_by == "activate" and self._listening is not None:
+        if parameter.taken_by == "activate" and self.source is not None:
             return "in use while listening; deactivate first"
         return ""
-
-    # --- called on the threads of the worker and of the source ---------------------------------
-
-    def _publish(self, source: AudioSource, language: str, event: Event, latency_s: float) -> None:
-        if not self.context.ok():
-            return
-        if isinstance(event, SpeechActivity):
-            self._outputs.activity(event)
-            self._outputs.state(State.SPEECH if event.active else State.LISTENING)
-        else:
-            self._outputs.transcript(
-                event, frame_id=source.frame_id, source=source.name, language=language, latency_s=latency_s
-            )
-
-    def _on_failure(self, error: Exception) -> None:
-        if self.context.ok():
-            self.get_logger().error(f"an utterance is lost: {error!r}", throttle_duration_sec=REPORT_PERIOD_S)
-            self._outputs.state(State.ERROR, str(error))
-
-    def _on_file_end(self, error: Exception | None) -> None:
-        if not self.context.ok():
-            return
-        if error is None:
-            self.get_logger().info("the file is over")
-        else:
-            self.get_logger().error(f"the file ended early: {error}")
-            self._outputs.state(State.ERROR, str(error))
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -23,17 +23,19 @@ class Outputs:
         self._activity = node.create_lifecycle_publisher(Bool, "speech_activity", TRANSCRIPTS)
         self._state = node.create_publisher(msg.State, "state", STATE)
         self._last_state: tuple[int, str] | None = None
+        self.muted = False  # what would be LISTENING or SPEECH is MUTED
 
     def transcript(
         self, transcript: Transcript, *, frame_id: str, source: str, language: str, latency_s: float
-    ) -> None:
-        """A partial, or a final and its text."""
+    ) -> msg.Transcript:
+        """Publish a partial, or a final and its text; and give the message."""
         message = transcript_message(
             transcript, frame_id=frame_id, source=source, language=language, latency_s=latency_s
         )
         (self._final if transcript.is_final else self._partial).publish(message)
         if transcript.is_final and transcript.text:
             self._text.publish(String(data=transcript.text))
+        return message
 
     def activity(self, activity: SpeechActivity) -> None:
         """Speech began or ended."""
@@ -41,6 +43,8 @@ class Outputs:
 
     def state(self, state: int, text: str = "") -> None:
         """What the node is doing now; said once."""
+        if self.muted and state in (msg.State.LISTENING, msg.State.SPEECH):
+            state = msg.State.MUTED
         if (state, text) == self._last_state:
             return
         self._last_state = (state, text)

@@ -30,7 +30,7 @@ class Parameter:
     name: str
     default: Value  # its type is the parameter's type
     description: str
-    taken_by: Literal["start", "configure", "activate"]  # the step that reads it; "start" is read only
+    taken_by: Literal["start", "configure", "activate", "call"]  # what reads it; "start" is read only
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
@@ -55,6 +55,9 @@ class Parameter:
 PARAMETERS = (
     Parameter("autostart", False,
               "configure and activate without being asked; for use without a launch file", "start"),
+    Parameter("transcribe.folder", "",
+              "folder below which service `~/transcribe` may read files; empty = none", "start"),
+    Parameter("diagnostics.period_s", 1.0, "time between two diagnostics", "start", "s", 0.1, 60.0),
     Parameter("model", "demo",
               "name of a model that came with the package, or a path of a model directory", "configure"),
     Parameter("engine", "ort", "what runs the graphs", "configure", choices=("ort",)),
@@ -106,6 +109,8 @@ PARAMETERS = (
               "sound kept after speech ends", "activate", "s", 0.0, 2.0),
     Parameter("partial.interval_s", _SESSION.partial_interval_s,
               "sound between partial transcripts; 0 = finals only", "activate", "s", 0.0, 10.0),
+    Parameter("listen.timeout_s", 30.0,
+              "longest time of a goal of action `listen` that sets none", "call", "s", 0.1, 3600.0),
     Parameter("window.left_s", _SESSION.left_s,
               "context before the sound that is decoded", "activate", "s", 0.0, 60.0),
     Parameter("window.chunk_s", _SESSION.chunk_s,

@@ -24,7 +24,7 @@ class SourceReports:
         self._node = node
         self._outputs = outputs
         self._session = session
-        self._troubled = False
+        self.troubled = False  # no sound can be used
         self._jumps = 0  # that were reported
         self._timer: Any = node.create_timer(
             WATCH_PERIOD_S, self._report_jumps, clock=Clock(clock_type=ClockType.STEADY_TIME)
@@ -40,16 +40,16 @@ class SourceReports:
 
     def trouble(self, error: AudioError) -> None:
         """No sound can be used until :meth:`recovered`."""
-        self._troubled = True
+        self.troubled = True
         if self._node.context.ok():
             self._node.get_logger().error(str(error), throttle_duration_sec=REPORT_PERIOD_S)
             self._outputs.state(State.ERROR, str(error))
 
     def recovered(self) -> None:
         """Sound comes again."""
-        if not self._troubled:
+        if not self.troubled:
             return
-        self._troubled = False
+        self.troubled = False
         if self._node.context.ok():
             self._node.get_logger().info("sound comes again")
             self._outputs.state(State.LISTENING)
