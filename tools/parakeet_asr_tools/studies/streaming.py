@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from parakeet_asr.core.buffered import BufferedStream, WindowOptions
@@ -18,6 +17,7 @@ from parakeet_asr_tools.benchmark.stream_measures import percentile
 from parakeet_asr_tools.benchmark.stream_playback import play
 from parakeet_asr_tools.studies.speech import Spoken, concatenate, read_speech
 from parakeet_asr_tools.studies.streaming_figure import draw
+from parakeet_asr_tools.studies.streaming_row import HEADER, Row, label
 
 NAME = "streaming"
 HELP = "sweep left, chunk, right and the draft interval"
@@ -35,43 +35,6 @@ SWEEP = (
     (2.0, 2.0, 2.0, 0.96),
     (4.0, 4.0, 2.0, 0.96),
 )
-HEADER = (
-    "left-chunk-right, s", "partials every, s", "WER streamed, %", "WER final, %", "first partial p50, s",
-    "p95, s", "stable p50, s", "p95, s", "revised, %", "load, short", "load, long", "without drafts",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One setting and what it gave."""
-
-    options: SessionOptions
-    wer_streamed: float
-    wer_final: float
-    first_partial_s: tuple[float, float]  # median and 95th percentile after the first word's end
-    commit_s: tuple[float, float]  # the same until a word is stable
-    revision_rate: float
-    load: float  # seconds of computing per second of sound, short utterances with pauses
-    long_load: float  # the same in continuous speech
-    long_load_without_drafts: float
-
-    @property
-    def label(self) -> str:
-        """Window and interval, short."""
-        return label(self.options)
-
-    def cells(self) -> tuple[str, ...]:
-        """As printed, in the order of ``HEADER``."""
-        o = self.options
-        return (
-            f"{o.left_s:g}-{o.chunk_s:g}-{o.right_s:g}",
-            f"{o.partial_interval_s:g}",
-            f"{100 * self.wer_streamed:.2f}",
-            f"{100 * self.wer_final:.2f}",
-            *(f"{value:.2f}" for value in (*self.first_partial_s, *self.commit_s)),
-            f"{100 * self.revision_rate:.0f}",
-            *(f"{value:.3f}" for value in (self.load, self.long_load, self.long_load_without_drafts)),
-        )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,12 +57,6 @@ def run(arguments: argparse.Namespace) -> Iterator[Sequence[str]]:
 def chosen() -> dict[str, str]:
     """Labels of the rows that became profiles."""
     return {label(options): name for name, options in PROFILES.items()}
-
-
-def label(options: SessionOptions) -> str:
-    """Window and interval, short."""
-    o = options
-    return f"{o.left_s:g}-{o.chunk_s:g}-{o.right_s:g} / {o.partial_interval_s:g}"
 
 
 def sweep(spoken: Sequence[Spoken], everything: Sequence[Spoken]) -> Iterator[Row]:

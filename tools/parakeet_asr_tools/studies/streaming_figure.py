@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from parakeet_asr_tools.studies.streaming import Row
+from parakeet_asr_tools.studies.streaming_row import Row
 
 COLOURS = {"robot": "#c1440e", "nano": "#2a6f97", "": "#8a929a"}
 
