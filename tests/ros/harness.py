@@ -18,7 +18,6 @@ pytest.importorskip("parakeet_asr_msgs.msg", reason="parakeet_asr_msgs is not bu
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
 from parakeet_asr_msgs.msg import AudioChunk, State, Transcript  # noqa: E402
-from rcl_interfaces.msg import Log  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.node import Node  # noqa: E402
@@ -41,7 +40,6 @@ CAPTURED_NS = 1_000_000_000 * SECOND  # 2001-09-09: nothing that a clock could s
 __all__ = [
     "ChangeState",
     "GetState",
-    "Log",
     "State",
     "Transcript",
     "Transition",

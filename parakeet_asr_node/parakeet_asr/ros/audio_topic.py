@@ -163,9 +163,9 @@ class TopicSource:
             if self._reader is not None:
                 self._lost_before += self._reader.lost
                 self._gap = True
+                self._node.get_logger().info(f"{self._topic}: listening for {type_name} from now on")
             self._reader, self._message_class = reader, message_class
             self.type_name, self.frame_id = type_name, self._default_frame_id
-            self._node.get_logger().info(f"{self._topic}: listening for {type_name}")
         self._unsubscribe()
         self._profile = profile
         topics: list[tuple[Any, str, Any, Any]] = [
