@@ -24,7 +24,7 @@ ARGUMENTS = (
     ("model", "", "name or path of a model directory"),
     ("audio_source", "", "topic, microphone or file"),
     ("audio_file", "", "audio file that source file plays"),
-    ("audio_topic", "audio", "audio topic of any type in docs/audio.md; a relative one is below the namespace"),
+    ("audio_topic", "audio", "audio topic, of any type in docs/audio.md; a relative one is in the namespace"),
     ("autostart", "true", "configure and activate the node"),
     ("log_level", "info", "debug, info, warn or error"),
     ("use_sim_time", "false", "take the clock from /clock, as with a bag that is played"),
