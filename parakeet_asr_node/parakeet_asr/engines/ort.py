@@ -67,8 +67,9 @@ class OrtEngine:
         goes through the encoder by itself.
         """
         if len(lengths) > 1 and self._device == "cpu":
-            rows = (self._encode(features[i : i + 1, :, :n], lengths[i : i + 1]) for i, n in enumerate(lengths))
-            return _stack(list(rows))
+            return _stack(
+                [self._encode(features[i : i + 1, :, :n], lengths[i : i + 1]) for i, n in enumerate(lengths)]
+            )
         return self._encode(features, lengths)
 
     def _encode(self, features: FloatArray, lengths: IntArray) -> EncoderOutput:
