@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -16,8 +14,7 @@ from rclpy.qos import QoSProfile
 from parakeet_asr.ros.controls import NOT_LISTENING
 from parakeet_asr.ros.health import INPUT_RULES, WORKER_RULES, Alarms, Increase, Level, Report
 from parakeet_asr.ros.listener import Hearing, Listener
-
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+from parakeet_asr.ros.memory import resident_bytes
 
 
 class Diagnostics:
@@ -143,14 +140,6 @@ def _engine(listener: Listener | None) -> Report:
         "load time (s)": f"{listener.load_s:.2f}",
     }
     return Report(Level.OK, listener.model.description, values)
-
-
-def resident_bytes() -> int:
-    """Memory of this process that lies in RAM; 0 where the system does not say."""
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
-    except OSError:
-        return 0
 
 
 def _status(name: str, report: Report) -> Any:

@@ -29,6 +29,7 @@ from parakeet_asr.ros.controls import Controls
 from parakeet_asr.ros.diagnostics import Diagnostics
 from parakeet_asr.ros.listen import ListenServer
 from parakeet_asr.ros.listener import Listener, Switches
+from parakeet_asr.ros.memory import return_freed_memory
 from parakeet_asr.ros.outputs import Outputs
 from parakeet_asr.ros.parameter_server import ParameterServer
 from parakeet_asr.ros.parameters import Parameter, Values
@@ -199,6 +200,8 @@ class AsrNode(LifecycleNode):
             except WorkerError as error:
                 self._say(f"{error}")
             listener.model.close()
+            del listener
+            return_freed_memory()
         if self.context.ok():
             self._outputs.state(State.UNKNOWN, "no model is loaded")
 
