@@ -217,6 +217,7 @@ def test_a_graph_of_another_chunk_size_is_refused_when_loading(tmp_path: Path) -
 
 
 def test_the_made_archive_is_the_same_every_time(tmp_path: Path) -> None:
+    cache_aware_archive("tdt")  # skips where there are no tools
     from parakeet_asr_tools.making.presets import PRESETS
     from parakeet_asr_tools.making.random_model import make_archive
 
@@ -238,6 +239,7 @@ def test_padding_in_a_batch_leaks_into_nothing(model: Model) -> None:
 
 def test_large_weights_are_stored_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both encoders read one file of external data, and answer as the model with everything inside."""
+    cache_aware_archive("tdt")  # skips where there are no tools
     from parakeet_asr_tools.nemo.archive import open_archive
     from parakeet_asr_tools.onnx_export import model_directory
 
@@ -260,6 +262,7 @@ def test_large_weights_are_stored_once(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_one_of_several_lookaheads_is_chosen(tmp_path: Path) -> None:
     """Published models are trained for several right contexts: each gives a directory of its own."""
+    cache_aware_archive("tdt")  # skips where there are no tools
     import yaml
 
     from parakeet_asr_tools.nemo.archive import open_archive
