@@ -49,6 +49,11 @@ class Token:
     duration_steps: int  # TDT duration; 0 for RNNT
     confidence: float  # 0..1, see core.decoding.max_probability_confidence
 
+    @property
+    def end_step(self) -> int:
+        """Step behind it; a token without a duration lasts one step."""
+        return self.start_step + max(1, self.duration_steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Word:

@@ -102,7 +102,7 @@ class BufferedStream:
         out: endpoints must not depend on load.
         """
         last = tail[-1] if tail else (self._committed[-1] if self._committed else None)
-        spoken = 0 if last is None else last.start_step + max(1, last.duration_steps)
+        spoken = 0 if last is None else last.end_step
         return max(0, self._position + self._right - spoken * self._recognizer.step_samples)
 
     def draft(self, available: int) -> tuple[Token, ...]:

@@ -75,7 +75,7 @@ class CacheAwareStream:
     def blank_samples(self, tail: tuple[Token, ...]) -> int:
         """Samples without a token at the end of what is committed, with ``tail`` behind it."""
         last = tail[-1] if tail else (self._committed[-1] if self._committed else None)
-        spoken = 0 if last is None else last.start_step + max(1, last.duration_steps)
+        spoken = 0 if last is None else last.end_step
         return max(0, self._position - spoken * self._recognizer.step_samples)
 
     def draft(self, available: int) -> tuple[Token, ...]:

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from parakeet_asr.core.buffered import WindowOptions
 from parakeet_asr.core.endpoint import Change, Endpointer, EndpointOptions, VoiceDetector
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.sample_buffer import SampleBuffer
+from parakeet_asr.core.sound import silence_nonsense
 from parakeet_asr.core.timeline import Jump, Timeline
 from parakeet_asr.core.utterance import Utterance
 from parakeet_asr.errors import ConfigurationError
-from parakeet_asr.records import SAMPLE_RATE_HZ, AudioChunk, EndReason, Event, FloatArray, SpeechActivity
+from parakeet_asr.records import SAMPLE_RATE_HZ, AudioChunk, EndReason, Event, SpeechActivity
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,8 @@ class SpeechSession:
         jump = self._timeline.push(chunk, follow=not self._endpointer.pending)
         if jump is not None:
             self._on_jump(jump, events)
-        self._buffer.append(_finite(chunk.samples))
+        # A NaN would stay in the detector's state for ever.
+        self._buffer.append(silence_nonsense(chunk.samples)[0])
         frame = self._detector.frame_samples
         while self._framed + frame <= self._buffer.end:
             probability = self._detector.probability(self._buffer.view(self._framed, self._framed + frame))
@@ -218,8 +218,3 @@ class SpeechSession:
     def _plan_look(self) -> None:
         interval_s = self.options.partial_interval_s or self.options.chunk_s
         self._next_look += round(interval_s * SAMPLE_RATE_HZ)
-
-
-def _finite(samples: FloatArray) -> FloatArray:
-    """NaN and infinity as silence: one of them would stay in the detector's state for ever."""
-    return samples if np.isfinite(samples).all() else np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)

@@ -52,7 +52,7 @@ def _groups(tokens: Iterable[Token], pieces: Sequence[str]) -> Iterator[list[Tok
 
 def _word(group: list[Token], next_step: int | None, pieces: Sequence[str], step_s: float) -> Word:
     spoken = [token for token in group if not _is_punctuation(pieces[token.id])] or group[:1]
-    end_step = max(token.start_step + max(1, token.duration_steps) for token in spoken)
+    end_step = max(token.end_step for token in spoken)
     if next_step is not None:
         end_step = min(end_step, next_step)
     return Word(
