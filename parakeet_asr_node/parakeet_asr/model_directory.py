@@ -7,7 +7,8 @@ import json
 import os
 from pathlib import Path
 
-from parakeet_asr.core.model_spec import FileSpec, ModelSpec, parse_model_spec
+from parakeet_asr.core.model_contract import parse_model_spec
+from parakeet_asr.core.model_spec import FileSpec, ModelSpec
 from parakeet_asr.errors import ModelContractError, ModelIntegrityError, ModelNotFoundError
 
 MODEL_FILE = "model.json"

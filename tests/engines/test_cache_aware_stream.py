@@ -202,7 +202,8 @@ def test_a_graph_of_another_chunk_size_is_refused_when_loading(tmp_path: Path) -
     """model.json that agrees with itself, and a graph that does not agree with it."""
     from dataclasses import replace
 
-    from parakeet_asr.core.model_spec import cache_aware_streaming, parse_model_spec, streaming_graph
+    from parakeet_asr.core.model_contract import parse_model_spec
+    from parakeet_asr.core.model_spec import cache_aware_streaming, streaming_graph
 
     folder = tmp_path / "model"
     shutil.copytree(cache_aware_model("tdt"), folder)

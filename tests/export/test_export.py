@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from parakeet_asr.core.model_spec import parse_model_spec  # noqa: E402
+from parakeet_asr.core.model_contract import parse_model_spec  # noqa: E402
 from parakeet_asr.errors import ArchiveError  # noqa: E402
 from parakeet_asr_tools.cli import main  # noqa: E402
 from parakeet_asr_tools.nemo.archive import open_archive  # noqa: E402

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from fakes import model_spec
-from parakeet_asr.core.model_spec import FileSpec, TensorSpec, parse_model_spec
+from parakeet_asr.core.model_contract import parse_model_spec
+from parakeet_asr.core.model_spec import FileSpec, TensorSpec
 from parakeet_asr.errors import ModelContractError, ModelIntegrityError, ModelNotFoundError
 from parakeet_asr.model_directory import read_model_directory, resolve_model, sha256_of
 

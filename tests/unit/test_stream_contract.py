@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import model_spec
+from parakeet_asr.core.model_contract import parse_model_spec
 from parakeet_asr.core.model_spec import (
     FileSpec,
     ModelSpec,
     StreamingSpec,
     cache_aware_streaming,
-    parse_model_spec,
     streaming_graph,
 )
 from parakeet_asr.core.stream_contract import StreamContract

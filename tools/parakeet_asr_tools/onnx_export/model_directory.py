@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from parakeet_asr.core.model_contract import parse_model_spec
 from parakeet_asr.core.model_spec import (
     STREAMING_GRAPH,
     FileSpec,
     GraphSpec,
     ModelSpec,
     SourceSpec,
-    parse_model_spec,
 )
 from parakeet_asr.errors import ArchiveError
 from parakeet_asr_tools import __version__
