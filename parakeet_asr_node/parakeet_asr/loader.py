@@ -6,18 +6,19 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, overload
+from typing import overload
 
 import numpy as np
 
+from parakeet_asr.core.choices import DeviceName, EngineName
 from parakeet_asr.core.endpoint import VoiceDetector
 from parakeet_asr.core.guard import BlankGuard, GuardOptions
 from parakeet_asr.core.longform import LongformOptions, recognize_stream
 from parakeet_asr.core.model_spec import ModelSpec
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.session import SessionOptions, SpeechSession
-from parakeet_asr.errors import AudioFormatError, ConfigurationError
-from parakeet_asr.model_directory import read_model_directory, resolve_model
+from parakeet_asr.engine_choice import EngineRequest, open_engine
+from parakeet_asr.errors import AudioFormatError
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray, Transcription
 
 AudioInput = str | os.PathLike[str] | FloatArray
@@ -30,10 +31,10 @@ _DEFAULT_GUARD = GuardOptions()
 class Model:
     """A loaded model. Not thread safe: one owner at a time."""
 
-    def __init__(self, recognizer: Recognizer, directory: Path) -> None:
+    def __init__(self, recognizer: Recognizer, path: Path) -> None:
         """Wrap a recognizer; :func:`load_model` makes one."""
         self.recognizer = recognizer
-        self.directory = directory
+        self.path = path  # the model directory, or the .nemo file
 
     @property
     def spec(self) -> ModelSpec:
@@ -132,43 +133,32 @@ class Model:
 def load_model(
     model: str | os.PathLike[str] = "demo",
     *,
-    engine: Literal["ort"] = "ort",
+    engine: EngineName = "auto",
     threads: int | None = None,
-    device: Literal["cpu", "cuda"] = "cpu",
+    device: DeviceName = "auto",
     verify: bool = True,
     guard: GuardOptions | None = _DEFAULT_GUARD,
 ) -> Model:
-    """Load a model directory.
+    """Load a model.
 
     Args:
-        model: a path, or the name of a model that came with the package (``demo``).
-        engine: what runs the graphs.
+        model: the path of a ``.nemo`` file or of a model directory, or the name of a model that came with
+            the package (``demo``).
+        engine: what runs the networks; ``auto``: torch for a ``.nemo`` file, ort for a directory.
         threads: for one operator; None lets the engine take every core.
-        device: where the engine runs.
+        device: where the engine runs; ``auto``: ort on the CPU, torch on CUDA where there is one.
         verify: check every file's sha256, too.
         guard: when speech about which the decoder wrote nothing is decoded again; None: never, which is
             what the decoder of NeMo alone gives.
 
     Raises:
-        ModelError: the directory is not there, was altered or contradicts itself.
+        ModelError: the model is not there, was altered or contradicts itself.
         EngineError: the engine cannot be created.
-        ConfigurationError: an argument is not one of those above.
+        ConfigurationError: an argument is not one of those above, or the engine cannot run such a model.
     """
-    if engine != "ort":
-        raise ConfigurationError(f"engine: expected 'ort', got {engine!r}")
-    if device not in ("cpu", "cuda"):
-        raise ConfigurationError(f"device: expected 'cpu' or 'cuda', got {device!r}")
-    if threads is not None and threads < 1:
-        raise ConfigurationError(f"threads: expected 1 or more, got {threads}")
-    from parakeet_asr.engines.ort import OrtEngine
-    from parakeet_asr.tokenization import SentencePieceTokenizer
-
-    directory = resolve_model(model)
-    spec = read_model_directory(directory, verify=verify)
-    tokenizer = SentencePieceTokenizer(directory / spec.tokenizer, spec.decoder.vocabulary_size)
-    ort = OrtEngine(directory, spec, threads=threads or 0, device=device)
+    opened = open_engine(engine, EngineRequest(model, device, threads, verify))
     blank_guard = BlankGuard(_voice_detector, guard) if guard is not None else None
-    return Model(Recognizer(ort, tokenizer, guard=blank_guard), directory)
+    return Model(Recognizer(opened.engine, opened.tokenizer, guard=blank_guard), opened.path)
 
 
 def _voice_detector() -> VoiceDetector:

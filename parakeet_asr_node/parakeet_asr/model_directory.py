@@ -12,7 +12,13 @@ from parakeet_asr.core.model_spec import FileSpec, ModelSpec
 from parakeet_asr.errors import ModelContractError, ModelIntegrityError, ModelNotFoundError
 
 MODEL_FILE = "model.json"
+ARCHIVE_SUFFIX = ".nemo"
 _READ_BYTES = 1 << 20
+
+
+def is_archive(model: str | os.PathLike[str]) -> bool:
+    """Whether a ``.nemo`` file is meant, there or not, rather than a model directory."""
+    return Path(model).suffix == ARCHIVE_SUFFIX and not Path(model).expanduser().is_dir()
 
 
 def resolve_model(model: str | os.PathLike[str]) -> Path:

@@ -68,7 +68,7 @@ def test_defaults_give_the_session_its_own_defaults() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"device": "tpu"}, "device: expected cpu or cuda, got 'tpu'"),
+        ({"device": "tpu"}, "device: expected auto or cpu or cuda, got 'tpu'"),
         ({"audio.source": "file"}, "audio.file: expected the path"),
         ({"endpoint.max_utterance_s": 2.0, "endpoint.silence_s": 1.5}, "max_utterance_s"),
     ],

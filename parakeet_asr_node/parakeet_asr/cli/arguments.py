@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from parakeet_asr import __version__
+from parakeet_asr.core.choices import DEVICES, ENGINES
 
 FORMATS = ("text", "json", "srt", "vtt")
 
@@ -100,10 +101,18 @@ def _add_devices(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--model", default="demo", metavar="DIR", help="model directory, or the name of one (default: demo)"
+        "--model",
+        default="demo",
+        metavar="PATH",
+        help="model directory or .nemo file, or the name of a model that came with it (default: demo)",
     )
     command.add_argument("--threads", metavar="N", type=_positive, help="CPU threads (default: all cores)")
-    command.add_argument("--engine", choices=("ort",), default="ort", help="default: ort (ONNX Runtime)")
+    command.add_argument(
+        "--engine", choices=ENGINES, default="auto", help="default: auto, torch for a .nemo file, else ort"
+    )
+    command.add_argument(
+        "--engine-device", choices=DEVICES, default="auto", help="default: auto, which is the CPU for ort"
+    )
 
 
 def _add_phrases(command: argparse.ArgumentParser) -> None:

@@ -6,10 +6,10 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
-from typing import Literal
 
 from parakeet_asr.cli.phrases import NO_PHRASES, PhraseRequest, listen_for
 from parakeet_asr.cli.stream import event_json
+from parakeet_asr.core.choices import DeviceName, EngineName
 from parakeet_asr.core.session import SessionOptions
 from parakeet_asr.loader import load_model
 from parakeet_asr.records import Event, Transcript
@@ -24,7 +24,8 @@ class ListenRequest:
 
     device: str
     model: str
-    engine: Literal["ort"]
+    engine: EngineName
+    engine_device: DeviceName
     threads: int | None
     options: SessionOptions
     phrases: PhraseRequest = NO_PHRASES
@@ -38,7 +39,9 @@ def listen(request: ListenRequest) -> None:
         ModelError, EngineError: the model cannot be loaded.
     """
     source = MicrophoneSource(request.device, portaudio=load_portaudio())
-    with load_model(request.model, engine=request.engine, threads=request.threads) as model:
+    with load_model(
+        request.model, engine=request.engine, device=request.engine_device, threads=request.threads
+    ) as model:
         listen_for(model, request.phrases)
         model.warm_up()
         worker = Worker(model.session(request.options), _Printer(), _report)

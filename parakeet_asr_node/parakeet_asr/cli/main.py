@@ -60,6 +60,7 @@ def _transcribe(options: argparse.Namespace) -> int:
         format=options.format,
         output=options.output,
         engine=options.engine,
+        engine_device=options.engine_device,
         threads=options.threads,
         phrases=PhraseRequest.from_arguments(options),
     )
@@ -82,6 +83,7 @@ def _stream(options: argparse.Namespace) -> int:
             file=options.file,
             model=options.model,
             engine=options.engine,
+            engine_device=options.engine_device,
             threads=options.threads,
             realtime=options.realtime,
             block_s=options.block_s,
@@ -101,6 +103,7 @@ def _listen(options: argparse.Namespace) -> int:
             device=options.device,
             model=options.model,
             engine=options.engine,
+            engine_device=options.engine_device,
             threads=options.threads,
             options=_session_options(options),
             phrases=PhraseRequest.from_arguments(options),

@@ -9,9 +9,10 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from parakeet_asr.cli.phrases import NO_PHRASES, PhraseRequest, listen_for
+from parakeet_asr.core.choices import DeviceName, EngineName
 from parakeet_asr.core.session import SessionOptions, SpeechSession
 from parakeet_asr.loader import load_model
 from parakeet_asr.records import (
@@ -36,7 +37,8 @@ class StreamRequest:
 
     file: str  # "-": raw 16 kHz mono S16LE on stdin
     model: str
-    engine: Literal["ort"]
+    engine: EngineName
+    engine_device: DeviceName
     threads: int | None
     realtime: bool
     block_s: float  # size of the chunks that are pushed
@@ -52,7 +54,9 @@ def stream(request: StreamRequest) -> None:
         ModelError, EngineError: the model cannot be loaded.
         ConfigurationError: the options exclude each other.
     """
-    with load_model(request.model, engine=request.engine, threads=request.threads) as model:
+    with load_model(
+        request.model, engine=request.engine, device=request.engine_device, threads=request.threads
+    ) as model:
         listen_for(model, request.phrases)
         model.warm_up()
         session = model.session(request.options)

@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from parakeet_asr.cli.formats import EXTENSIONS, Format, render
 from parakeet_asr.cli.phrases import NO_PHRASES, PhraseRequest, listen_for
 from parakeet_asr.cli.progress import ProgressBar
+from parakeet_asr.core.choices import DeviceName, EngineName
 from parakeet_asr.errors import ConfigurationError, ParakeetError
 from parakeet_asr.loader import Model, load_model
 from parakeet_asr.records import Failure
@@ -28,7 +28,8 @@ class Request:
     model: str
     format: Format
     output: Path | None  # directory; None is stdout
-    engine: Literal["ort"]
+    engine: EngineName
+    engine_device: DeviceName
     threads: int | None
     phrases: PhraseRequest = NO_PHRASES
 
@@ -46,7 +47,9 @@ def transcribe_files(request: Request) -> list[Failure]:
     _check(request)
     outputs = plan_outputs(request)
     failures = []
-    with load_model(request.model, engine=request.engine, threads=request.threads) as model:
+    with load_model(
+        request.model, engine=request.engine, device=request.engine_device, threads=request.threads
+    ) as model:
         listen_for(model, request.phrases)
         for file, output in zip(request.files, outputs, strict=True):
             try:

@@ -137,7 +137,7 @@ def _engine(listener: Listener | None) -> Report:
     values |= {
         "model": spec.name,
         "engine": listener.model.recognizer.engine.description,
-        "directory": str(listener.model.directory),
+        "path": str(listener.model.path),
         "load time (s)": f"{listener.load_s:.2f}",
     }
     return Report(Level.OK, listener.model.description, values)

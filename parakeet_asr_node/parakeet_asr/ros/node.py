@@ -171,7 +171,7 @@ class AsrNode(LifecycleNode):
             raise
         self._listener = Listener(self, self._outputs, model, self._switches, self._listen.hear)
         self._listener.load_s = load_s = time.monotonic() - began_s
-        self.get_logger().info(f"{model.description}, from {model.directory}, loaded in {load_s:.1f} s")
+        self.get_logger().info(f"{model.description}, from {model.path}, loaded in {load_s:.1f} s")
         self._outputs.state(State.IDLE)
 
     def _stop_listening(self, last_words_s: float) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from parakeet_asr.core.choices import DEVICES, ENGINES
 from parakeet_asr.core.session import SessionOptions
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.sources.pcm import ALL_CHANNELS, ENCODINGS
@@ -59,9 +60,12 @@ PARAMETERS = (
               "folder below which service `~/transcribe` may read files; empty = none", "start"),
     Parameter("diagnostics.period_s", 1.0, "time between two diagnostics", "start", "s", 0.1, 60.0),
     Parameter("model", "demo",
-              "name of a model that came with the package, or a path of a model directory", "configure"),
-    Parameter("engine", "ort", "what runs the graphs", "configure", choices=("ort",)),
-    Parameter("device", "cpu", "where the engine runs", "configure", choices=("cpu", "cuda")),
+              "name of a model that came with the package, or a path of a model directory or .nemo file",
+              "configure"),
+    Parameter("engine", "auto", "what runs the networks; auto = torch for a .nemo file, ort for a directory",
+              "configure", choices=ENGINES),
+    Parameter("device", "auto", "where the engine runs; auto = ort on the CPU, torch on CUDA if it is there",
+              "configure", choices=DEVICES),
     Parameter("threads", 0, "threads of the engine; 0 = as many as cores", "configure", "", 0, 256),
     Parameter("audio.source", "topic", "where sound comes from", "activate",
               choices=("topic", "microphone", "file")),

@@ -1,0 +1,14 @@
+"""Names that a user chooses an engine by; nothing is imported, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+EngineName = Literal["auto", "ort", "trt", "torch"]
+"""``auto`` looks at the model, see :func:`parakeet_asr.engine_choice.automatic_engine`."""
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+"""``auto`` is what the engine is for: ort the CPU, trt CUDA, torch CUDA where there is one."""
+
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+DEVICES: tuple[DeviceName, ...] = get_args(DeviceName)

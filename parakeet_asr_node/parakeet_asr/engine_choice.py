@@ -1,0 +1,98 @@
+"""Which engine runs a model, and one function per engine that opens it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from parakeet_asr.core.choices import DEVICES, ENGINES, DeviceName, EngineName
+from parakeet_asr.core.engine import Engine
+from parakeet_asr.core.tokenizer import Tokenizer
+from parakeet_asr.errors import ConfigurationError, EngineError
+from parakeet_asr.model_directory import is_archive, read_model_directory, resolve_model
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRequest:
+    """What :func:`parakeet_asr.loader.load_model` was asked for."""
+
+    model: str | os.PathLike[str]  # a .nemo file, a model directory, or the name of one
+    device: DeviceName = "auto"
+    threads: int | None = None  # for one operator; None: every core
+    verify: bool = True  # check every file's sha256, too
+
+    def directory(self) -> Path:
+        """The model directory that is meant.
+
+        Raises:
+            ConfigurationError: it is a ``.nemo`` file, which only engine torch runs.
+            ModelNotFoundError: there is none.
+        """
+        if is_archive(self.model):
+            raise ConfigurationError(
+                f"{os.fspath(self.model)!r}: expected a model directory for this engine; make one with "
+                "'parakeet-asr-tools export', or use engine 'torch'"
+            )
+        return resolve_model(self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEngine:
+    """An engine that is ready, what its tokens mean, and where it came from."""
+
+    engine: Engine
+    tokenizer: Tokenizer
+    path: Path  # the model directory, or the .nemo file
+
+
+def open_engine(name: EngineName, request: EngineRequest) -> OpenedEngine:
+    """Open ``request.model`` with the engine of that name.
+
+    Raises:
+        ConfigurationError: an argument is not one of those offered, or the engine cannot run such a model.
+        ModelError: the model is not there, was altered or contradicts itself.
+        EngineError: the engine cannot be created.
+    """
+    if name not in ENGINES:
+        raise ConfigurationError(f"engine: expected one of {', '.join(ENGINES)}, got {name!r}")
+    if request.device not in DEVICES:
+        raise ConfigurationError(f"device: expected one of {', '.join(DEVICES)}, got {request.device!r}")
+    if request.threads is not None and request.threads < 1:
+        raise ConfigurationError(f"threads: expected 1 or more, got {request.threads}")
+    if name == "auto":
+        name = automatic_engine(request)
+    return _OPEN[name](request)
+
+
+def automatic_engine(request: EngineRequest) -> EngineName:
+    """``torch`` for a ``.nemo`` file, ``ort`` for a model directory."""
+    return "torch" if is_archive(request.model) else "ort"
+
+
+def _open_ort(request: EngineRequest) -> OpenedEngine:
+    from parakeet_asr.engines.ort import OrtEngine
+    from parakeet_asr.tokenization import SentencePieceTokenizer
+
+    directory = request.directory()
+    spec = read_model_directory(directory, verify=request.verify)
+    tokenizer = SentencePieceTokenizer(directory / spec.tokenizer, spec.decoder.vocabulary_size)
+    device = "cpu" if request.device == "auto" else request.device
+    engine = OrtEngine(directory, spec, threads=request.threads or 0, device=device)
+    return OpenedEngine(engine, tokenizer, directory)
+
+
+def _open_trt(request: EngineRequest) -> OpenedEngine:
+    raise EngineError(f"{request.model}: TensorRT is not part of this version yet; use engine 'ort'")
+
+
+def _open_torch(request: EngineRequest) -> OpenedEngine:
+    raise EngineError(f"{request.model}: PyTorch is not part of this version yet; use engine 'ort'")
+
+
+_OPEN: dict[str, Callable[[EngineRequest], OpenedEngine]] = {
+    "ort": _open_ort,
+    "trt": _open_trt,
+    "torch": _open_torch,
+}
