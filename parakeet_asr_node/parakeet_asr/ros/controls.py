@@ -10,7 +10,9 @@ from rclpy.lifecycle import LifecycleNode
 
 from parakeet_asr.core.phrases import DEFAULT_SCORE
 from parakeet_asr.errors import ParakeetError
-from parakeet_asr.ros.listener import Listener, Phrases, Switches
+from parakeet_asr.ros.hearing import Switches
+from parakeet_asr.ros.listener import Listener
+from parakeet_asr.ros.listening_options import Phrases
 
 NOT_LISTENING = "the node is not active"
 NO_MODEL = "no model is loaded; configure the node first"
@@ -103,7 +105,7 @@ class Controls:
             return _refuse(response, NO_MODEL)
         phrases = Phrases(tuple(request.phrases), float(request.score) or DEFAULT_SCORE)
         try:
-            skipped = listener.set_phrases(phrases)
+            skipped = listener.options.set_phrases(phrases)
         except ParakeetError as error:
             return _refuse(response, str(error))
         response.success = True

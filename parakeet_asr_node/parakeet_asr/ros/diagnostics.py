@@ -13,7 +13,8 @@ from rclpy.qos import QoSProfile
 
 from parakeet_asr.ros.controls import NOT_LISTENING
 from parakeet_asr.ros.health import INPUT_RULES, WORKER_RULES, Alarms, Increase, Level, Report
-from parakeet_asr.ros.listener import Hearing, Listener
+from parakeet_asr.ros.hearing import Hearing
+from parakeet_asr.ros.listener import Listener
 from parakeet_asr.ros.memory import resident_bytes
 
 

@@ -132,7 +132,7 @@ class ListenServer:
         self._set_timer(goal, timeout_s, self._on_timeout)
         if start_timeout_s := _seconds(request.start_timeout):
             self._set_timer(goal, start_timeout_s, self._on_start_timeout)
-        begun = listener.begin_goal(_seconds(request.end_silence), list(request.phrases))
+        begun = listener.options.begin_goal(_seconds(request.end_silence), list(request.phrases))
         begun.add_done_callback(lambda future: self._on_begun(goal, future))
 
     def _set_timer(self, goal: Goal, delay_s: float, callback: Callable[[Goal, float], None]) -> None:
@@ -188,7 +188,7 @@ class ListenServer:
         goal.result.set_result(Listen.Result(outcome=outcome, transcript=transcript, message=message))
         listener = self._listener()
         if listener is not None:
-            listener.end_goal()
+            listener.options.end_goal()
         executor = self._node.executor
         if executor is not None:
             executor.create_task(self._forget_timers, goal)  # on the executor's thread, and it wakes it

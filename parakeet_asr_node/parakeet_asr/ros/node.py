@@ -27,8 +27,9 @@ from parakeet_asr.errors import ParakeetError, WorkerError
 from parakeet_asr.loader import Model, load_model
 from parakeet_asr.ros.controls import Controls
 from parakeet_asr.ros.diagnostics import Diagnostics
+from parakeet_asr.ros.hearing import Switches
 from parakeet_asr.ros.listen import ListenServer
-from parakeet_asr.ros.listener import Listener, Switches
+from parakeet_asr.ros.listener import Listener
 from parakeet_asr.ros.memory import return_freed_memory
 from parakeet_asr.ros.outputs import Outputs
 from parakeet_asr.ros.parameter_server import ParameterServer
