@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -258,3 +261,15 @@ def start(node: AsrNode) -> None:
 def nanoseconds(stamp: Any) -> int:
     """A Time or Duration message."""
     return int(stamp.sec) * SECOND + int(stamp.nanosec)
+
+
+@contextmanager
+def node_process(domain_id: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """`asr_node` in namespace /asr, in a process of its own."""
+    command = [sys.executable, "-m", "parakeet_asr.ros.node", "--ros-args", "-r", "__ns:=/asr", *arguments]
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain_id)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -14,7 +14,7 @@ import pytest
 
 from harness import CAPTURED_NS, SECOND, SUCCESS, Ears, Graph, Speaker, State, sample, start
 from parakeet_asr.errors import EngineError
-from parakeet_asr.ros import node as node_module
+from parakeet_asr.ros import loading
 from parakeet_asr.ros.audio_topic import TopicSource
 from parakeet_asr.ros.memory import resident_bytes
 
@@ -29,7 +29,7 @@ def test_an_error_nobody_expected_is_recovered_from(graph: Graph, monkeypatch: p
         raise RuntimeError("nobody expected this")
 
     with monkeypatch.context() as patch:
-        patch.setattr(node_module, "load_model", broken)
+        patch.setattr(loading, "load_model", broken)
         assert node.trigger_configure() != SUCCESS
     graph.spin_until(lambda: ears.state() == State.ERROR, "the error state")
     start(node)

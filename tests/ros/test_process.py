@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from harness import Ears, Graph, State
+from harness import Ears, Graph, State, node_process
 
 TIMEOUT_S = 30
-
-
-@contextmanager
-def node_process(domain_id: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """`asr_node` in namespace /asr."""
-    command = [sys.executable, "-m", "parakeet_asr.ros.node", "--ros-args", "-r", "__ns:=/asr", *arguments]
-    environment = {**os.environ, "ROS_DOMAIN_ID": str(domain_id)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

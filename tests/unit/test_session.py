@@ -246,3 +246,38 @@ def test_other_options_take_effect_inside_an_open_utterance_and_lose_nothing() -
     (final,) = finals(events)
     assert final.start_ns == START_NS
     assert not final.audio_gap
+
+
+def test_options_change_while_somebody_speaks_and_no_sample_is_lost() -> None:
+    target, events = session(), []
+    for i, start in enumerate(range(0, len(SPEECH), 1600)):
+        if i % 3 == 0:  # whatever changes, the words stay
+            target.set_options(SessionOptions(partial_interval_s=0.1 * (i % 4), left_s=2.0 + i % 5))
+        events += target.push(AudioChunk(SPEECH[start : start + 1600], START_NS + start * 62_500))
+    events += target.finish(EndReason.STREAM)
+    usual = finals(play(session(), SPEECH, [1600]))
+    assert [(f.text, f.start_ns, f.duration_s) for f in finals(events)] == [
+        (f.text, f.start_ns, f.duration_s) for f in usual
+    ]
+
+
+def test_another_silence_holds_from_the_next_frame_on() -> None:
+    target = session(silence_s=0.6)
+    events = target.push(AudioChunk(SPEECH[: 2 * 16_000], START_NS))
+    target.set_options(SessionOptions(silence_s=2.0))  # in the middle of the first tone: it bridges the pause
+    events += target.push(AudioChunk(SPEECH[2 * 16_000 :], START_NS + 2_000_000_000))
+    (final,) = finals(events + target.finish(EndReason.STREAM))
+    assert final.duration_s > 3.5
+
+
+def test_a_longer_pre_roll_takes_nothing_that_was_forgotten() -> None:
+    rng = np.random.default_rng(3)
+    noise = (0.001 * rng.standard_normal(120 * 16_000)).astype(np.float32)  # the buffer went round
+    target = session(pre_roll_s=0.1)
+    for start in range(0, len(noise), 1600):
+        target.push(AudioChunk(noise[start : start + 1600], START_NS + start * 62_500))
+    target.set_options(SessionOptions(pre_roll_s=2.0))
+    events = target.push(AudioChunk(tone(1.0), START_NS + 120_000_000_000))
+    began = next(e for e in events if isinstance(e, SpeechActivity))
+    assert 0 <= START_NS + 120_000_000_000 - began.stamp_ns <= 150_000_000
+    assert finals(events + target.finish(EndReason.STREAM))

@@ -56,9 +56,16 @@ class Endpointer:
 
     def __init__(self, options: EndpointOptions, frame_samples: int) -> None:
         """Frames of ``frame_samples`` samples will come."""
-        self.options = options  # may be replaced between two frames
+        self.options = options
         self._frame = frame_samples
+        self.speaking = False
         self.reset(0)
+
+    def set_options(self, options: EndpointOptions) -> None:
+        """Go on with other options; what could not become part of an utterance before still cannot."""
+        if not self.speaking:
+            self._floor = self.earliest_sample  # what lies before is forgotten: a longer pre-roll comes later
+        self.options = options
 
     def reset(self, at_sample: int) -> None:
         """Go back to silence; the next frame begins at ``at_sample``."""

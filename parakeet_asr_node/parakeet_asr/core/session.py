@@ -130,8 +130,9 @@ class SpeechSession:
     def set_options(self, options: SessionOptions) -> None:
         """Go on with other options, without losing sound; an open utterance keeps its windows."""
         self.options = options
-        self._endpointer.options = options
+        self._endpointer.set_options(options)
         self._timeline.set_tolerance(options.gap_tolerance_s)
+        self._next_look = min(self._next_look, self._framed + self._interval_samples)
 
     def reset(self) -> None:
         """Forget everything, also the open utterance."""
@@ -215,6 +216,10 @@ class SpeechSession:
         if final := utterance.final(cut, EndReason.FORCED, self.options.final_window_s):
             events.append(final)
 
+    @property
+    def _interval_samples(self) -> int:
+        """Between two looks."""
+        return round((self.options.partial_interval_s or self.options.chunk_s) * SAMPLE_RATE_HZ)
+
     def _plan_look(self) -> None:
-        interval_s = self.options.partial_interval_s or self.options.chunk_s
-        self._next_look += round(interval_s * SAMPLE_RATE_HZ)
+        self._next_look += self._interval_samples

@@ -6,38 +6,42 @@
     cleanup     give the engine's memory back
 
 The source's callbacks only put samples into the worker's bounded queue; the worker's thread recognizes
-and publishes. Two transitions keep the executor for longer: configure while the model is loaded, and
-deactivate until what was said last is recognized (docs/interfaces.md says for how long).
+and publishes. Models are loaded on a thread of their own while services answer. One transition keeps the
+executor for longer: deactivate, until what was said last is recognized (docs/interfaces.md says how long).
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import rclpy
 from parakeet_asr_msgs.msg import State
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from parakeet_asr.errors import ParakeetError, WorkerError
-from parakeet_asr.loader import Model, load_model
+from parakeet_asr.loader import Model
 from parakeet_asr.ros.controls import Controls
 from parakeet_asr.ros.diagnostics import Diagnostics
 from parakeet_asr.ros.hearing import Switches
 from parakeet_asr.ros.listen import ListenServer
 from parakeet_asr.ros.listener import Listener
+from parakeet_asr.ros.loading import Loading
 from parakeet_asr.ros.memory import return_freed_memory
 from parakeet_asr.ros.outputs import Outputs
 from parakeet_asr.ros.parameter_server import ParameterServer
-from parakeet_asr.ros.parameters import Parameter, Values
+from parakeet_asr.ros.parameters import Parameter, Values, session_options
 from parakeet_asr.ros.transcription import Transcription
+from parakeet_asr.ros.transitions import mend_change_state
+from parakeet_asr.ros.waiting import in_thread, result_of
 from parakeet_asr.sources.source import AudioSource
 
 LAST_WORDS_S = 10.0  # how long deactivation waits for what was said before it
+LOADED_S = 2.0  # how long the end of the process waits for a model that is being loaded
 
 
 class AsrNode(LifecycleNode):
@@ -55,8 +59,10 @@ class AsrNode(LifecycleNode):
         super().__init__("parakeet_asr", **options)
         self._listener: Listener | None = None
         self._switches = Switches()
-        self._parameter_server = ParameterServer(self, self._in_use)
+        self._parameter_server = ParameterServer(self, self._in_use, self._apply)
         self._outputs = Outputs(self)
+        self._loading = Loading(self, self._outputs)
+        mend_change_state(self)
         self._controls = Controls(self, self._switches, lambda: self._listener, self._on_switch)
         self.transcription = Transcription(
             self, lambda: str(self.get_parameter("transcribe.folder").value), lambda: self._listener
@@ -91,15 +97,21 @@ class AsrNode(LifecycleNode):
             return None
         return self._listener.hearing.source
 
-    def autostart(self) -> None:
-        """Configure and activate, when the parameter says so."""
+    @property
+    def loading(self) -> bool:
+        """Whether a model is being loaded."""
+        return self._loading.active
+
+    async def autostart(self) -> None:
+        """Configure and activate, when the parameter says so; a task for the executor."""
         if (
             self.get_parameter("autostart").value
-            and self.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            and await result_of(self, in_thread(self.trigger_configure, "configure"))
+            == TransitionCallbackReturn.SUCCESS
         ):
             self.trigger_activate()
 
-    # --- transitions, called by the executor ----------------------------------------------------
+    # --- transitions, called by the executor, but configure on a thread of its own ----------------
 
     def on_configure(self, state: Any) -> TransitionCallbackReturn:
         """Load the model and run it once."""
@@ -149,6 +161,7 @@ class AsrNode(LifecycleNode):
 
     def close(self) -> None:
         """Stop threads and give memory back, whatever the state; for the end of the process."""
+        self._loading.wait(LOADED_S)
         self._release()
         self._listen.destroy()
         self.destroy_node()
@@ -156,23 +169,15 @@ class AsrNode(LifecycleNode):
     # --- the pieces -----------------------------------------------------------------------------
 
     def _load(self, values: Values) -> None:
-        self._outputs.state(State.LOADING, str(values["model"]))
-        began_s = time.monotonic()
-        model = load_model(
-            str(values["model"]),
-            engine=values["engine"],  # type: ignore[arg-type]  # checked against the choices
-            device=values["device"],  # type: ignore[arg-type]
-            threads=int(values["threads"]) or None,
-        )
-        try:
-            model.warm_up()
-        except ParakeetError:
+        model, load_s = self._loading.load(values)
+        if not self.context.ok():  # nobody waits for it any more
             model.close()
-            raise
-        self._listener = Listener(self, self._outputs, model, self._switches, self._listen.hear)
-        self._listener.load_s = load_s = time.monotonic() - began_s
+            return
+        listener = Listener(self, self._outputs, model, self._switches, self._listen.hear)
+        listener.load_s = load_s
         self.get_logger().info(f"{model.description}, from {model.path}, loaded in {load_s:.1f} s")
         self._outputs.state(State.IDLE)
+        self._listener = listener
 
     def _stop_listening(self, last_words_s: float) -> None:
         if self._listener is None or self._listener.hearing is None:
@@ -221,22 +226,32 @@ class AsrNode(LifecycleNode):
             self._listen.end("muted" if self._switches.muted else "listening was switched off")
 
     def _in_use(self, parameter: Parameter) -> str:
-        if parameter.taken_by == "configure" and self._listener is not None:
+        if parameter.taken_by == "configure" and (self._listener is not None or self.loading):
             return "in use by the loaded model; deactivate and clean up first"
         if parameter.taken_by == "activate" and self.source is not None:
             return "in use while listening; deactivate first"
         return ""
 
+    def _apply(self, values: Values) -> None:
+        """Dynamic parameters changed; what does not listen takes them when it begins."""
+        if self._listener is not None and self._listener.hearing is not None:
+            self._listener.options.set_options(session_options(values))
+
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the node until it is interrupted; 1 when it could not start."""
+    # rclpy's own handler ends the spinning. Python's would raise KeyboardInterrupt wherever it is then,
+    # and the second of two would cut the end short.
+    signal.signal(signal.SIGINT, lambda *_: None)
     rclpy.init(args=args)
     node: AsrNode | None = None
     problem: ParakeetError | None = None
     try:
         node = AsrNode()
-        node.autostart()
-        rclpy.spin(node)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.create_task(node.autostart)
+        executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass  # the usual end
     except ParakeetError as error:
@@ -245,12 +260,15 @@ def main(args: Sequence[str] | None = None) -> None:
         if rclpy.ok():  # otherwise a transition was interrupted: rclpy cannot publish it any more
             raise
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not cut the end short
         if node is not None:
             node.close()
         rclpy.try_shutdown()
     if problem is not None:
         sys.exit(f"asr_node: {problem}")
+    if node is not None and node.loading:
+        # Nothing interrupts an engine that is being built, and its thread must not see the interpreter go.
+        print("asr_node: ended while the model was being loaded", file=sys.stderr, flush=True)  # noqa: T201
+        os._exit(0)
 
 
 if __name__ == "__main__":

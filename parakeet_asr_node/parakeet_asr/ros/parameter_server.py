@@ -10,24 +10,31 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode
 
 from parakeet_asr.errors import ConfigurationError
-from parakeet_asr.ros.parameters import BY_NAME, PARAMETERS, Parameter, Value, check
+from parakeet_asr.ros.parameters import BY_NAME, PARAMETERS, Parameter, Value, Values, check
 
 
 class ParameterServer:
     """The node's parameters."""
 
-    def __init__(self, node: LifecycleNode, in_use: Callable[[Parameter], str]) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        in_use: Callable[[Parameter], str],
+        apply: Callable[[Values], None],
+    ) -> None:
         """Declare all parameters.
 
         Args:
             node: where they are declared.
             in_use: why a parameter cannot be changed now; empty when it can.
+            apply: takes all values after a change of dynamic ones; a ConfigurationError refuses the change.
 
         Raises:
             ConfigurationError: a value given at the start has the wrong type or is out of range.
         """
         self._node = node
         self._in_use = in_use
+        self._apply = apply
         for parameter in PARAMETERS:
             _declare(node, parameter)
         node.add_on_set_parameters_callback(self._on_set)
@@ -50,8 +57,13 @@ class ParameterServer:
         for name in ours:
             if reason := self._in_use(BY_NAME[name]):
                 return SetParametersResult(successful=False, reason=f"{name}: {reason}")
+        values = {**self._present(), **ours}
         try:
-            check({**self._present(), **ours})
+            check(values)
+            if any(BY_NAME[name].dynamic for name in ours):
+                self._apply(
+                    values
+                )  # here, for Humble knows no callback after it; ranges were looked at before
         except ConfigurationError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)

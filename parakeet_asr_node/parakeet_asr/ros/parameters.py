@@ -20,6 +20,14 @@ from parakeet_asr.sources.pcm import ALL_CHANNELS, ENCODINGS
 
 Value = bool | int | float | str
 Values = Mapping[str, Value]
+TakenBy = Literal["start", "configure", "activate", "now"]
+"""When a value is taken: "start" is read only, "now" is dynamic, the others wait for that transition."""
+_TAKEN = {
+    "start": "read only",
+    "configure": "at configure",
+    "activate": "at activate",
+    "now": "at once",
+}
 
 _SESSION = SessionOptions()
 
@@ -31,7 +39,7 @@ class Parameter:
     name: str
     default: Value  # its type is the parameter's type
     description: str
-    taken_by: Literal["start", "configure", "activate", "call"]  # what reads it; "start" is read only
+    taken_by: TakenBy
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
@@ -41,6 +49,16 @@ class Parameter:
     def read_only(self) -> bool:
         """Whether only the command line or a file can set it."""
         return self.taken_by == "start"
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether a change takes effect while the node listens, without losing sound."""
+        return self.taken_by == "now"
+
+    @property
+    def takes_effect(self) -> str:
+        """When a change does, for people."""
+        return _TAKEN[self.taken_by]
 
     @property
     def limits(self) -> str:
@@ -98,32 +116,32 @@ PARAMETERS = (
               "sound that may wait for recognition; what exceeds it is dropped and reported",
               "activate", "s", 1.0, 600.0),
     Parameter("audio.gap_tolerance_s", _SESSION.gap_tolerance_s,
-              "jitter of the stamps that is no gap", "activate", "s", 0.001, 10.0),
+              "jitter of the stamps that is no gap", "now", "s", 0.001, 10.0),
     Parameter("vad.speech_threshold", _SESSION.speech_threshold,
-              "probability at which a sound counts as speech", "activate", "", 0.2, 0.99),
+              "probability at which a sound counts as speech", "now", "", 0.2, 0.99),
     Parameter("vad.min_speech_s", _SESSION.min_speech_s,
-              "shorter sounds are no speech", "activate", "s", 0.03, 5.0),
+              "shorter sounds are no speech", "now", "s", 0.03, 5.0),
     Parameter("endpoint.silence_s", _SESSION.silence_s,
-              "silence that ends an utterance", "activate", "s", 0.1, 10.0),
+              "silence that ends an utterance", "now", "s", 0.1, 10.0),
     Parameter("endpoint.max_utterance_s", _SESSION.max_utterance_s,
-              "longer utterances are cut at their calmest place", "activate", "s", 2.0, 120.0),
+              "longer utterances are cut at their calmest place", "now", "s", 2.0, 120.0),
     Parameter("endpoint.pre_roll_s", _SESSION.pre_roll_s,
-              "sound kept before speech begins, against clipped onsets", "activate", "s", 0.0, 2.0),
+              "sound kept before speech begins, against clipped onsets", "now", "s", 0.0, 2.0),
     Parameter("endpoint.post_roll_s", _SESSION.post_roll_s,
-              "sound kept after speech ends", "activate", "s", 0.0, 2.0),
+              "sound kept after speech ends", "now", "s", 0.0, 2.0),
     Parameter("partial.interval_s", _SESSION.partial_interval_s,
-              "sound between partial transcripts; 0 = finals only", "activate", "s", 0.0, 10.0),
+              "sound between partial transcripts; 0 = finals only", "now", "s", 0.0, 10.0),
     Parameter("listen.timeout_s", 30.0,
-              "longest time of a goal of action `listen` that sets none", "call", "s", 0.1, 3600.0),
+              "longest time of a goal of action `listen` that sets none", "now", "s", 0.1, 3600.0),
     Parameter("window.left_s", _SESSION.left_s,
-              "context before the sound that is decoded", "activate", "s", 0.0, 60.0),
+              "context before the sound that is decoded", "now", "s", 0.0, 60.0),
     Parameter("window.chunk_s", _SESSION.chunk_s,
-              "sound whose words become stable at a time", "activate", "s", 0.08, 30.0),
+              "sound whose words become stable at a time", "now", "s", 0.08, 30.0),
     Parameter("window.right_s", _SESSION.right_s,
-              "context behind the sound whose words become stable", "activate", "s", 0.0, 30.0),
+              "context behind the sound whose words become stable", "now", "s", 0.0, 30.0),
     Parameter("window.final_s", _SESSION.final_window_s,
               "utterances up to this are decoded again as a whole for the final",
-              "activate", "s", 0.0, 120.0),
+              "now", "s", 0.0, 120.0),
 )
 # fmt: on
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
@@ -173,10 +191,15 @@ def session_options(values: Values) -> SessionOptions:
 
 def markdown() -> str:
     """The table for people."""
-    lines = ["| Parameter | Default | Unit | May be | What it does |", "|---|---|---|---|---|"]
+    lines = [
+        "| Parameter | Default | Unit | May be | Takes effect | What it does |",
+        "|---|---|---|---|---|---|",
+    ]
     for p in PARAMETERS:
         default = str(p.default).lower() if isinstance(p.default, bool) else repr(p.default).replace("'", '"')
-        lines.append(f"| `{p.name}` | `{default}` | {p.unit} | {p.limits} | {p.description} |")
+        lines.append(
+            f"| `{p.name}` | `{default}` | {p.unit} | {p.limits} | {p.takes_effect} | {p.description} |"
+        )
     return "\n".join(lines)
 
 

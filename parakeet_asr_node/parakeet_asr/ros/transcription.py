@@ -17,7 +17,6 @@ from parakeet_asr_msgs.msg import Transcript as TranscriptMessage
 from parakeet_asr_msgs.srv import Transcribe
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode
-from rclpy.task import Future
 
 from parakeet_asr.core.longform import recognize_stream
 from parakeet_asr.core.words import mean_confidence
@@ -27,6 +26,7 @@ from parakeet_asr.records import EndReason, FloatArray, Transcript
 from parakeet_asr.ros.controls import NO_MODEL
 from parakeet_asr.ros.listener import Listener
 from parakeet_asr.ros.messages import transcript_message
+from parakeet_asr.ros.waiting import result_of
 from parakeet_asr.sources.audio_file import open_audio
 from parakeet_asr.sources.pcm import decode_pcm
 from parakeet_asr.sources.resampling import Resampler
@@ -82,21 +82,8 @@ class Transcription:
             with open_audio(path) as stream:
                 return _recognize(model, stream.blocks(BLOCK_S), str(path), breathe)
 
-        message: TranscriptMessage = await self._done(listener.run_task(task))
+        message: TranscriptMessage = await result_of(self._node, listener.run_task(task))
         return message
-
-    async def _done(self, work: Any) -> Any:
-        """The result of a future of the worker, without keeping the executor."""
-        executor = self._node.executor
-        finished: Any = Future(executor=executor)
-
-        def finish(_: Any) -> None:
-            finished.set_result(None)
-            executor.wake()  # it does not look at what waits before something else happens
-
-        work.add_done_callback(finish)
-        await finished
-        return work.result()
 
     def _allowed(self, request: Any) -> Path | None:
         """The file to read, or None for data.
