@@ -28,7 +28,7 @@ def test_every_parameter_is_declared_with_its_description_and_range(graph: Graph
     ("name", "value", "reason"),
     [
         ("endpoint.silence_s", 99.0, "range"),
-        ("device", "tpu", "expected cpu or cuda"),
+        ("device", "tpu", "expected auto or cpu or cuda"),
         ("audio.source", "file", "audio.file"),
         ("endpoint.max_utterance_s", 2.0, "silence_s"),
         ("autostart", True, "read-only"),
