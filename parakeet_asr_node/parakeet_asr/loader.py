@@ -11,6 +11,8 @@ from typing import overload
 import numpy as np
 
 from parakeet_asr.core.choices import DeviceName, EngineName
+from parakeet_asr.core.duplex.options import DuplexOptions
+from parakeet_asr.core.duplex.session import DuplexSession
 from parakeet_asr.core.endpoint import VoiceDetector
 from parakeet_asr.core.guard import BlankGuard, GuardOptions
 from parakeet_asr.core.longform import LongformOptions, recognize_stream
@@ -78,6 +80,12 @@ class Model:
     def session(self, options: SessionOptions | None = None) -> SpeechSession:
         """A stream that cuts itself into utterances with Silero's voice detector."""
         return SpeechSession(self.recognizer, _voice_detector(), options)
+
+    def duplex_session(
+        self, options: SessionOptions | None = None, duplex_options: DuplexOptions | None = None
+    ) -> DuplexSession:
+        """The same for a robot that speaks itself."""
+        return DuplexSession(self.session(options), duplex_options)
 
     def warm_up(self) -> None:
         """Run one second of silence through every graph, so that the first utterance waits for nothing."""

@@ -106,9 +106,28 @@ class Transcript:
     audio_gap: bool = False  # samples are missing inside
     recovered: bool = False  # the blank guard decoded a stretch again
     tokens: tuple[Token, ...] = field(default=())
+    echo: bool = False  # this is the robot's own voice
 
 
-Event = SpeechActivity | Transcript
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """While the robot speaks nothing is heard."""
+
+    active: bool  # False: it is heard again
+    stamp_ns: int  # capture time from which on
+
+
+@dataclass(frozen=True, slots=True)
+class BargeIn:
+    """A person speaks while the robot does."""
+
+    stamp_ns: int  # capture time of the person's onset
+    utterance_id: str  # of the utterance that it belongs to; empty where none was open yet
+    confidence: float  # 0..1
+    matched_word: str = ""  # the word of the list that may interrupt; empty: by its sound
+
+
+Event = SpeechActivity | Transcript | Gated | BargeIn
 
 
 @dataclass(frozen=True, slots=True)

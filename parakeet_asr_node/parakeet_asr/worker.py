@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from parakeet_asr.core.session import SpeechSession
+from parakeet_asr.core.session_contract import Session
 from parakeet_asr.errors import WorkerError
 from parakeet_asr.records import SAMPLE_RATE_HZ, AudioChunk, EndReason, Event
 
@@ -80,7 +80,7 @@ class Worker:
 
     def __init__(
         self,
-        session: SpeechSession | None,
+        session: Session | None,
         publish: Publish,
         on_error: Callable[[Exception], None],
         capacity_s: float = 30.0,
@@ -112,7 +112,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="parakeet_asr_worker", daemon=True)
         self._thread.start()
 
-    def attach(self, session: SpeechSession, capacity_s: float) -> None:
+    def attach(self, session: Session, capacity_s: float) -> None:
         """Feed another session with the sound that comes from now on; the counts begin anew."""
 
         def change() -> None:

@@ -99,6 +99,10 @@ class Endpointer:
         """Whether speech is going on or may just have begun."""
         return self.speaking or self._candidate is not None
 
+    def pending_since(self, sample: int) -> bool:
+        """Whether speech that is not confirmed yet may have begun before ``sample``."""
+        return self._candidate is not None and self._candidate < sample
+
     def confirm(self) -> bool:
         """Take speech that may just have begun as speech; False when there is none."""
         if self.speaking or self._candidate is None:

@@ -127,6 +127,17 @@ class SpeechSession:
         self._restart()
         return events
 
+    def end_at(self, stamp_ns: int, reason: EndReason) -> list[Event]:
+        """End the open utterance at a capture time that may have passed; what came behind is forgotten."""
+        events: list[Event] = []
+        sample = min(self._timeline.sample_at(stamp_ns), self._buffer.end)
+        if self._endpointer.pending_since(sample) and self._endpointer.confirm():
+            self._begin(events)
+        if self._utterance is not None:
+            self._end(max(sample, self._utterance.start_sample), reason, events)
+        self._restart()
+        return events
+
     def set_options(self, options: SessionOptions) -> None:
         """Go on with other options, without losing sound; an open utterance keeps its windows."""
         self.options = options

@@ -62,6 +62,16 @@ class Timeline:
         base, stamp = next((a for a in reversed(self._anchors) if a[0] <= sample), self._anchors[0])
         return stamp + (sample - base) * SAMPLE_NS
 
+    def sample_at(self, stamp_ns: int) -> int:
+        """The first sample captured at ``stamp_ns`` or later; counted on where there is none."""
+        following: int | None = None
+        for base, stamp in reversed(self._anchors):
+            if stamp <= stamp_ns:
+                sample = base - (stamp - stamp_ns) // SAMPLE_NS
+                return sample if following is None else min(sample, following)
+            following = base
+        return self.position if following is None else following
+
     def forget_before(self, sample: int) -> None:
         """Drop anchors that no later question can need."""
         while len(self._anchors) > 1 and self._anchors[1][0] <= sample:

@@ -56,7 +56,7 @@ class Announcer:
             return
         if isinstance(event, SpeechActivity):
             self._activity(event)
-        else:
+        elif isinstance(event, Transcript):
             self._transcript(event, hearing, latency_s)
 
     def listening(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parakeet_asr.core.session import SpeechSession
+from parakeet_asr.core.session_contract import Session
 from parakeet_asr.ros.intake import Intake
 from parakeet_asr.ros.parameters import Values
 from parakeet_asr.ros.source_reports import SourceReports
@@ -24,7 +24,7 @@ class Hearing:
     """What exists between activate and deactivate."""
 
     values: Values  # all parameters, as they were at activation
-    session: SpeechSession
+    session: Session
     source: AudioSource
     intake: Intake
     reports: SourceReports

@@ -9,7 +9,7 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 
-from parakeet_asr.core.session import SpeechSession
+from parakeet_asr.core.session_contract import Session
 from parakeet_asr.loader import Model
 from parakeet_asr.records import EndReason, SpeechActivity
 from parakeet_asr.ros.announcer import Announcer, OnEvent
@@ -156,7 +156,7 @@ class Listener:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _session(self) -> SpeechSession | None:
+    def _session(self) -> Session | None:
         return None if self.hearing is None else self.hearing.session
 
     def _start_source(self) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from parakeet_asr.core.phrases import DEFAULT_SCORE, SkippedPhrase
 from parakeet_asr.core.recognizer import Recognizer
-from parakeet_asr.core.session import SessionOptions, SpeechSession
+from parakeet_asr.core.session import SessionOptions
+from parakeet_asr.core.session_contract import Session
 from parakeet_asr.errors import WorkerError
 from parakeet_asr.worker import Worker
 
@@ -28,9 +29,7 @@ class Phrases:
 class ListeningOptions:
     """Its methods are for the executor's thread, and none of them waits for the model."""
 
-    def __init__(
-        self, worker: Worker, recognizer: Recognizer, session: Callable[[], SpeechSession | None]
-    ) -> None:
+    def __init__(self, worker: Worker, recognizer: Recognizer, session: Callable[[], Session | None]) -> None:
         """Begin without phrases and without a goal.
 
         Args:

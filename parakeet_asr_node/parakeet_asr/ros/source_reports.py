@@ -8,7 +8,7 @@ from parakeet_asr_msgs.msg import State
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
-from parakeet_asr.core.session import SpeechSession
+from parakeet_asr.core.session_contract import Session
 from parakeet_asr.errors import AudioError
 from parakeet_asr.ros.outputs import Outputs
 
@@ -19,7 +19,7 @@ WATCH_PERIOD_S = 1.0
 class SourceReports:
     """Tells people about trouble, its end, and jumps of the stamps. May be called on any thread."""
 
-    def __init__(self, node: LifecycleNode, outputs: Outputs, session: SpeechSession) -> None:
+    def __init__(self, node: LifecycleNode, outputs: Outputs, session: Session) -> None:
         """Watch ``session`` until :meth:`close`."""
         self._node = node
         self._outputs = outputs
