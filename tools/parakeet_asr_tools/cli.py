@@ -11,7 +11,7 @@ from parakeet_asr.errors import ParakeetError
 from parakeet_asr_tools import __version__
 from parakeet_asr_tools.benchmark import commands as benchmark
 from parakeet_asr_tools.benchmark import stream as bench_stream
-from parakeet_asr_tools.commands import convert_precision, export, make_nemo, repack
+from parakeet_asr_tools.commands import convert_precision, export, make_nemo, optimize, repack
 from parakeet_asr_tools.console import errors
 from parakeet_asr_tools.studies import commands as studies
 
@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (export, convert_precision, repack, make_nemo, benchmark, bench_stream, studies):
+    for command in (export, optimize, convert_precision, repack, make_nemo, benchmark, bench_stream, studies):
         command.add_parser(commands)
     return top
 

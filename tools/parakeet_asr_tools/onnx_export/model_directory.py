@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from parakeet_asr.core.model_spec import (
 from parakeet_asr.errors import ArchiveError
 from parakeet_asr_tools import __version__
 from parakeet_asr_tools.contract import TOKENIZER_FILE, contract
-from parakeet_asr_tools.nemo.archive import NemoArchive, file_sha256
+from parakeet_asr_tools.nemo.archive import NemoArchive
 from parakeet_asr_tools.nemo.config import TransducerConfig, parse_config
 from parakeet_asr_tools.nemo.streaming import streaming_spec, with_right_context
 from parakeet_asr_tools.onnx_export.builder import ExternalData, GraphBuilder, WeightFormat
@@ -27,11 +26,11 @@ from parakeet_asr_tools.onnx_export.card import model_card
 from parakeet_asr_tools.onnx_export.decoder_graph import write_decoder_step, write_joint, write_predictor
 from parakeet_asr_tools.onnx_export.encoder_graph import write_encoder
 from parakeet_asr_tools.onnx_export.encoder_stream_graph import write_encoder_stream
+from parakeet_asr_tools.staging import hash_files, staged, write_spec
 from parakeet_asr_tools.torch_model.transducer import Transducer, load_transducer
 
 EXTERNAL_ABOVE_BYTES = 1 << 30  # protobuf ends at 2 GiB; stay well below
 CARD_FILE = "README.md"
-SPEC_FILE = "model.json"
 
 Progress = Callable[[str], None]
 _GRAPHS: dict[str, Callable[[GraphBuilder, Transducer], None]] = {
@@ -76,21 +75,14 @@ def export_model(
     streaming_spec(config.encoder)  # refuses what cannot be exported before the weights are read
     on_progress("checking weights")
     model = load_transducer(config, archive.weights)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=out_dir) as scratch:
-        staged = Path(scratch)
-        graphs = _write_graphs(model, staged, options.weights, on_progress)
-        (staged / TOKENIZER_FILE).write_bytes(archive.file(config.tokenizer_reference))
+    with staged(out_dir) as folder:
+        graphs = _write_graphs(model, folder, options.weights, on_progress)
+        (folder / TOKENIZER_FILE).write_bytes(archive.file(config.tokenizer_reference))
         on_progress("hashing")
-        spec = _spec(archive, config, options, graphs, _hash_files(staged))
+        spec = _spec(archive, config, options, graphs, hash_files(folder))
         card = options.card if options.card is not None else model_card(spec, options.weights)
-        (staged / CARD_FILE).write_text(card, encoding="utf-8")
-        (staged / SPEC_FILE).write_text(
-            json.dumps(spec.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8"
-        )
-        # model.json last: a directory that was left half-way does not pass for a model
-        for file in sorted(staged.iterdir(), key=lambda path: path.name == SPEC_FILE):
-            file.replace(out_dir / file.name)
+        (folder / CARD_FILE).write_text(card, encoding="utf-8")
+        write_spec(folder, spec)
     return spec
 
 
@@ -114,10 +106,6 @@ def _write_graphs(
     if external is not None:
         external.close()
     return graphs
-
-
-def _hash_files(folder: Path) -> dict[str, FileSpec]:
-    return {p.name: FileSpec(file_sha256(p), p.stat().st_size) for p in sorted(folder.iterdir())}
 
 
 def _spec(

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from parakeet_asr.core.model_spec import FileSpec, ModelSpec
+from parakeet_asr.core.model_spec import ModelSpec
 from parakeet_asr.errors import ConfigurationError
-from parakeet_asr.model_directory import MODEL_FILE, read_model_directory, sha256_of
+from parakeet_asr.model_directory import read_model_directory
 from parakeet_asr_tools.onnx_export.builder import ExternalData
 from parakeet_asr_tools.onnx_export.model_directory import CARD_FILE, EXTERNAL_ABOVE_BYTES
 from parakeet_asr_tools.precision.emulation import emulate
 from parakeet_asr_tools.precision.rewrite import rewrite
 from parakeet_asr_tools.precision.rule import Rule
+from parakeet_asr_tools.staging import hash_files, staged, write_spec
 
 REPORT_FILE = "precision_report.json"
 _DATA_FILE = "encoder.onnx.data"
@@ -45,7 +44,7 @@ def convert_directory(
     if out.resolve() == directory.resolve():
         raise ConfigurationError(f"{out}: expected another folder than the model's, its graphs are needed")
     spec = read_model_directory(directory)
-    with _staged(out) as folder:
+    with staged(out) as folder:
         report = {"precision": rule.low, "source": spec.name, "graphs": {}}
         size = sum(file.bytes for file in spec.files.values())
         external = ExternalData(folder / _DATA_FILE) if size > EXTERNAL_ABOVE_BYTES else None
@@ -65,29 +64,18 @@ def convert_directory(
 def emulate_directory(directory: Path, out: Path) -> ModelSpec:
     """Write a converted directory as one that a CPU computes in float32 and rounds, see :mod:`.emulation`."""
     spec = read_model_directory(directory, verify=False)
-    with _staged(out) as folder:
+    with staged(out) as folder:
         for graph in spec.graphs.values():
             emulate(directory / graph.file, folder / graph.file)
         return _finish(directory, folder, spec, f"{spec.name}-emulated")
 
 
-@contextmanager
-def _staged(out: Path) -> Iterator[Path]:
-    """A folder whose files replace those of ``out`` at the end."""
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".convert-", dir=out) as scratch:
-        yield Path(scratch)
-        # model.json last: a directory that was left half-way does not pass for a model
-        for file in sorted(Path(scratch).iterdir(), key=lambda path: path.name == MODEL_FILE):
-            file.replace(out / file.name)
-
-
 def _finish(directory: Path, folder: Path, spec: ModelSpec, name: str) -> ModelSpec:
     shutil.copy(directory / spec.tokenizer, folder / spec.tokenizer)
-    files = {p.name: FileSpec(sha256_of(p), p.stat().st_size) for p in sorted(folder.iterdir())}
+    files = hash_files(folder)
     files.pop(REPORT_FILE, None)  # measured figures are added to it later
     if (directory / CARD_FILE).is_file():
         shutil.copy(directory / CARD_FILE, folder / CARD_FILE)
     new = replace(spec, name=name, files=files)
-    (folder / MODEL_FILE).write_text(json.dumps(new.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    write_spec(folder, new)
     return new
