@@ -33,7 +33,7 @@ def run_ros() -> list[Heard]:
     """Play all samples to the node; what was heard of each."""
     # A domain of our own on this machine only: no other robot hears the demo, and the demo hears no other.
     os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))  # noqa: S311  # no secret
-    os.environ.setdefault(*_localhost())
+    os.environ.setdefault(*localhost())
     node_command = ["-m", "parakeet_asr.ros.node", "--ros-args", "-r", "__ns:=/asr"]
     node_command += ["--params-file", str(ROOT / "config/asr.yaml"), "--log-level", "warn"]
     node_command += ["-p", "autostart:=true"]  # after the file, which says false
@@ -57,7 +57,8 @@ def run_ros() -> list[Heard]:
     return list(listener.utterances.values())
 
 
-def _localhost() -> tuple[str, str]:
+def localhost() -> tuple[str, str]:
+    """The variable, and its value, that keeps ROS 2 on this machine."""
     if os.environ.get("ROS_DISTRO") == "humble":
         return "ROS_LOCALHOST_ONLY", "1"
     return "ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST"

@@ -30,6 +30,14 @@ ARGUMENTS = (
     ("use_sim_time", "false", "take the clock from /clock, as with a bag that is played"),
 )
 PARAMETERS = {"model": "model", "audio_source": "audio.source", "audio_file": "audio.file"}
+DUPLEX_PARAMETERS = {  # arguments of duplex.launch.py, which includes this file
+    "duplex_mode": "duplex.mode",
+    "duplex_action": "duplex.action",
+    "duplex_speaking_topic": "duplex.speaking_topic",
+    "duplex_text_topic": "duplex.text_topic",
+    "duplex_playback_topic": "duplex.playback_topic",
+    "barge_in_words": "barge_in.words",
+}
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -51,7 +59,10 @@ def generate_launch_description() -> LaunchDescription:
 
 def start_node(context: LaunchContext) -> list:
     """The node with the parameters that were given, and its way to active."""
-    given = {name: LaunchConfiguration(argument).perform(context) for argument, name in PARAMETERS.items()}
+    given = {
+        name: LaunchConfiguration(argument, default="").perform(context)
+        for argument, name in {**PARAMETERS, **DUPLEX_PARAMETERS}.items()
+    }
     use_sim_time = LaunchConfiguration("use_sim_time").perform(context).lower() in ("true", "1")
     node = LifecycleNode(
         package="parakeet_asr",

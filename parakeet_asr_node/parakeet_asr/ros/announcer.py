@@ -8,7 +8,7 @@ from parakeet_asr_msgs import msg
 from parakeet_asr_msgs.msg import State
 from rclpy.lifecycle import LifecycleNode
 
-from parakeet_asr.records import Event, SpeechActivity, Transcript
+from parakeet_asr.records import BargeIn, Event, Gated, SpeechActivity, Transcript
 from parakeet_asr.ros.health import Latencies
 from parakeet_asr.ros.hearing import Hearing, Switches
 from parakeet_asr.ros.outputs import Outputs
@@ -56,7 +56,12 @@ class Announcer:
             return
         if isinstance(event, SpeechActivity):
             self._activity(event)
-        elif isinstance(event, Transcript):
+        elif isinstance(event, Gated):
+            self._gated(event.active)
+        elif isinstance(event, BargeIn):
+            hearing.duplex.interrupt(event)
+            self._outputs.barge_in(event, hearing.source.frame_id)
+        else:
             self._transcript(event, hearing, latency_s)
 
     def listening(self) -> None:
@@ -100,6 +105,11 @@ class Announcer:
         if self._switches.enabled:
             self._outputs.state(State.SPEECH if event.active else State.LISTENING)
         self._on_event(event.active)
+
+    def _gated(self, gated: bool) -> None:
+        self._outputs.gated = gated
+        if self._switches.enabled:
+            self._outputs.state(State.SPEECH if self.speaking else State.LISTENING)
 
     def _transcript(self, event: Transcript, hearing: Hearing, latency_s: float) -> None:
         self.latencies.add(latency_s)

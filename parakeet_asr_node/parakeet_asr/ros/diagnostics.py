@@ -12,6 +12,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 
 from parakeet_asr.ros.controls import NOT_LISTENING
+from parakeet_asr.ros.duplex.report import DuplexReporter
 from parakeet_asr.ros.health import INPUT_RULES, WORKER_RULES, Alarms, Increase, Level, Report
 from parakeet_asr.ros.hearing import Hearing
 from parakeet_asr.ros.listener import Listener
@@ -33,6 +34,7 @@ class Diagnostics:
         self._listener = listener
         self._input_alarms, self._worker_alarms = Alarms(INPUT_RULES), Alarms(WORKER_RULES)
         self._input_counts, self._worker_counts = Increase(), Increase()
+        self._duplex_reporter = DuplexReporter()
         self._looked_s = time.monotonic()
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         self._timer = node.create_timer(period_s, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -45,6 +47,7 @@ class Diagnostics:
             "input": self._input(listener),
             "engine": _engine(listener),
             "worker": self._worker(listener, period_s),
+            "duplex": self._duplex(listener),
         }
         name = self._node.get_fully_qualified_name()
         message = DiagnosticArray(status=[_status(f"{name}: {k}", r) for k, r in reports.items()])
@@ -115,6 +118,13 @@ class Diagnostics:
             values["holes with speech"] = str(guard.suspicious)
             values["holes filled"] = str(guard.filled)
         return Report(level, why or "keeps up", values)
+
+    def _duplex(self, listener: Listener | None) -> Report:
+        if listener is None or listener.hearing is None:
+            self._duplex_reporter.calm()
+            return Report(Level.OK, NOT_LISTENING, {})
+        session, duplex = listener.hearing.session, listener.hearing.duplex
+        return self._duplex_reporter.report(session.duplex_options, session.stats(), duplex.speaking)
 
     @staticmethod
     def _calm(alarms: Alarms, message: str) -> Report:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parakeet_asr.core.session_contract import Session
+from parakeet_asr.core.duplex.session import DuplexSession
+from parakeet_asr.ros.duplex.duplex import Duplex
 from parakeet_asr.ros.intake import Intake
 from parakeet_asr.ros.parameters import Values
 from parakeet_asr.ros.source_reports import SourceReports
@@ -24,7 +25,8 @@ class Hearing:
     """What exists between activate and deactivate."""
 
     values: Values  # all parameters, as they were at activation
-    session: Session
+    session: DuplexSession
     source: AudioSource
     intake: Intake
     reports: SourceReports
+    duplex: Duplex

@@ -13,6 +13,8 @@ from parakeet_asr.core.session_contract import Session
 from parakeet_asr.loader import Model
 from parakeet_asr.records import EndReason, SpeechActivity
 from parakeet_asr.ros.announcer import Announcer, OnEvent
+from parakeet_asr.ros.duplex.duplex import Duplex
+from parakeet_asr.ros.duplex.settings import duplex_options, duplex_sources
 from parakeet_asr.ros.hearing import Hearing, Switches
 from parakeet_asr.ros.intake import Intake
 from parakeet_asr.ros.listening_options import ListeningOptions
@@ -57,14 +59,15 @@ class Listener:
             ConfigurationError: two parameters exclude each other.
         """
         options = session_options(values)
-        session = self.model.session(options)
+        session = self.model.duplex_session(options, duplex_options(values))
         self.options.begin(options)
         reports = SourceReports(self._node, self._outputs, session)
         source = make_source(self._node, values, reports, self._announcer.file_ended)
         intake = Intake(self._worker, self._now_ns, self._end_and_forget_time)
-        self.hearing = Hearing(values, session, source, intake, reports)
+        duplex = Duplex(self._node, duplex_sources(values), session, self._worker.in_turn)
+        self.hearing = Hearing(values, session, source, intake, reports, duplex)
         self._worker.attach(session, float(values["audio.capacity_s"]))
-        self._outputs.muted = self.switches.muted
+        self._outputs.muted, self._outputs.gated = self.switches.muted, False
         if self.switches.muted:
             intake.set_muted(True)
         if self.switches.enabled:
@@ -83,6 +86,7 @@ class Listener:
             return True
         heard = True
         hearing.source.stop()
+        hearing.duplex.close()
         if last_words_s:
             self._worker.finish(EndReason.STREAM)
             heard = self._worker.drain(last_words_s)
@@ -136,6 +140,11 @@ class Listener:
         if self.hearing is not None:
             self.hearing.intake.set_muted(muted)
             self._announcer.muted(muted)
+
+    def set_duplex_options(self, values: Values) -> None:
+        """Deal with the robot's own voice in another way from now on."""
+        if self.hearing is not None:
+            self.hearing.duplex.set_options(duplex_options(values))
 
     def finalize(self) -> None:
         """End the open utterance now."""

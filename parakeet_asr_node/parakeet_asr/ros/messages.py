@@ -6,7 +6,7 @@ from builtin_interfaces.msg import Duration, Time
 from parakeet_asr_msgs import msg
 from std_msgs.msg import Header
 
-from parakeet_asr.records import Transcript, Word
+from parakeet_asr.records import BargeIn, Transcript, Word
 
 NANOSECONDS = 1_000_000_000
 
@@ -67,4 +67,15 @@ def transcript_message(
         end_reason=msg.Transcript.END_NONE if reason is None else int(reason),
         audio_gap=transcript.audio_gap,
         recovered=transcript.recovered,
+        echo=transcript.echo,
+    )
+
+
+def barge_in_message(event: BargeIn, frame_id: str) -> msg.BargeIn:
+    """A person interrupts; ``frame_id`` is the coordinate frame of the microphone."""
+    return msg.BargeIn(
+        header=Header(stamp=time_message(event.stamp_ns), frame_id=frame_id),
+        utterance_id=event.utterance_id,
+        confidence=float(event.confidence),
+        matched_word=event.matched_word,
     )

@@ -236,6 +236,7 @@ class AsrNode(LifecycleNode):
         """Dynamic parameters changed; what does not listen takes them when it begins."""
         if self._listener is not None and self._listener.hearing is not None:
             self._listener.options.set_options(session_options(values))
+            self._listener.set_duplex_options(values)
 
 
 def main(args: Sequence[str] | None = None) -> None:

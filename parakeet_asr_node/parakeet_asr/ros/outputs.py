@@ -6,8 +6,8 @@ from parakeet_asr_msgs import msg
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Bool, String
 
-from parakeet_asr.records import SpeechActivity, Transcript
-from parakeet_asr.ros.messages import transcript_message
+from parakeet_asr.records import BargeIn, SpeechActivity, Transcript
+from parakeet_asr.ros.messages import barge_in_message, transcript_message
 from parakeet_asr.ros.qos import STATE, TRANSCRIPTS
 
 
@@ -21,9 +21,11 @@ class Outputs:
         self._final = node.create_lifecycle_publisher(msg.Transcript, "final", TRANSCRIPTS)
         self._text = node.create_lifecycle_publisher(String, "text", TRANSCRIPTS)
         self._activity = node.create_lifecycle_publisher(Bool, "speech_activity", TRANSCRIPTS)
+        self._barge_in = node.create_lifecycle_publisher(msg.BargeIn, "barge_in", TRANSCRIPTS)
         self._state = node.create_publisher(msg.State, "state", STATE)
         self._last_state: tuple[int, str] | None = None
         self.muted = False  # what would be LISTENING or SPEECH is MUTED
+        self.gated = False  # ... is GATED, where it is not muted
 
     def transcript(
         self, transcript: Transcript, *, frame_id: str, source: str, language: str, latency_s: float
@@ -41,10 +43,14 @@ class Outputs:
         """Speech began or ended."""
         self._activity.publish(Bool(data=activity.active))
 
+    def barge_in(self, event: BargeIn, frame_id: str) -> None:
+        """A person interrupts the robot."""
+        self._barge_in.publish(barge_in_message(event, frame_id))
+
     def state(self, state: int, text: str = "") -> None:
         """What the node is doing now; said once."""
-        if self.muted and state in (msg.State.LISTENING, msg.State.SPEECH):
-            state = msg.State.MUTED
+        if state in (msg.State.LISTENING, msg.State.SPEECH):
+            state = msg.State.MUTED if self.muted else msg.State.GATED if self.gated else state
         if (state, text) == self._last_state:
             return
         self._last_state = (state, text)

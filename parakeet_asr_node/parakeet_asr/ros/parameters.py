@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from parakeet_asr.core.choices import DEVICES, ENGINES
+from parakeet_asr.core.duplex.options import ECHO_ACTIONS, MODES, DuplexOptions
 from parakeet_asr.core.session import SessionOptions
 from parakeet_asr.errors import ConfigurationError
+from parakeet_asr.ros.duplex.settings import NO_MODE, duplex_options, duplex_sources
 from parakeet_asr.sources.pcm import ALL_CHANNELS, ENCODINGS
 
 Value = bool | int | float | str
@@ -30,6 +32,7 @@ _TAKEN = {
 }
 
 _SESSION = SessionOptions()
+_DUPLEX = DuplexOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,38 @@ PARAMETERS = (
     Parameter("window.final_s", _SESSION.final_window_s,
               "utterances up to this are decoded again as a whole for the final",
               "now", "s", 0.0, 120.0),
+    Parameter("duplex.mode", NO_MODE,
+              "while the robot speaks: none = listens as always, gate = hears nothing, "
+              "filter = drops what is its echo, full = cancels its echo and filters", "now",
+              choices=(NO_MODE, *MODES[1:])),
+    Parameter("duplex.action", "", "an action whose goals make the robot speak; empty = none", "activate"),
+    Parameter("duplex.speaking_topic", "",
+              "std_msgs/Bool, true while the robot speaks; empty = none", "activate"),
+    Parameter("duplex.text_topic", "",
+              "std_msgs/String, what the robot is asked to say; empty = none", "activate"),
+    Parameter("duplex.playback_topic", "",
+              "audio of any type in docs/audio.md, what the loudspeaker plays; empty = none", "activate"),
+    Parameter("duplex.tail_s", _DUPLEX.tail_s,
+              "how long the room goes on sounding when the robot is silent", "now", "s", 0.0, 5.0),
+    Parameter("duplex.watchdog_s", _DUPLEX.watchdog_s,
+              "a source that says that the robot speaks and is not heard of for so long is dead",
+              "now", "s", 1.0, 120.0),
+    Parameter("duplex.longest_s", 60.0,
+              "what says so for longer, once and without a break, hangs", "activate", "s", 1.0, 3600.0),
+    Parameter("duplex.seconds_per_character", _DUPLEX.seconds_per_character,
+              "length of speech of which only the text is known", "now", "", 0.01, 1.0),
+    Parameter("echo.action", _DUPLEX.echo_action,
+              "what becomes of an utterance that is the robot's own", "now", choices=ECHO_ACTIONS),
+    Parameter("echo.window_s", _DUPLEX.echo_window_s,
+              "how long after the robot spoke its words may be heard", "now", "s", 0.0, 30.0),
+    Parameter("barge_in.enabled", _DUPLEX.barge_in,
+              "publish when a person interrupts the robot (filter, full)", "now"),
+    Parameter("barge_in.min_speech_s", _DUPLEX.min_speech_s,
+              "speech of a person that interrupts", "now", "s", 0.0, 5.0),
+    Parameter("barge_in.words", ",".join(_DUPLEX.words),
+              "words that alone may interrupt, with commas between them; empty = any speech may", "now"),
+    Parameter("barge_in.cancel_action", False,
+              "who interrupts cancels the goal of duplex.action", "activate"),
 )
 # fmt: on
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
@@ -178,6 +213,8 @@ def check(values: Values) -> None:
     if values["audio.source"] == "file" and not values["audio.file"]:
         raise ConfigurationError("audio.file: expected the path of a file, because audio.source is 'file'")
     session_options(values)
+    duplex_options(values)
+    duplex_sources(values)
 
 
 def session_options(values: Values) -> SessionOptions:
