@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parakeet_asr.core.decoding import Decoded, DecoderState, initial_state
+from parakeet_asr.core.commits import CommittingStream
 from parakeet_asr.core.engine import EncoderOutput
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.errors import ConfigurationError
@@ -29,7 +29,7 @@ class WindowOptions:
     right_s: float = 2.0
 
 
-class BufferedStream:
+class BufferedStream(CommittingStream):
     """One utterance on its way through the windows. Positions count samples from its beginning."""
 
     def __init__(
@@ -49,29 +49,15 @@ class BufferedStream:
         Raises:
             ConfigurationError: a chunk below one encoder step, or a negative size.
         """
+        super().__init__(recognizer, samples)
         sizes = options or WindowOptions()
-        self._recognizer = recognizer
-        self._samples = samples
         self._left = _whole_steps(sizes.left_s, recognizer.step_samples)
         self._chunk = _whole_steps(sizes.chunk_s, recognizer.step_samples)
-        self._right = _whole_steps(sizes.right_s, recognizer.step_samples)
-        if self._chunk < recognizer.step_samples or min(self._left, self._right) < 0:
+        self._lookahead = _whole_steps(sizes.right_s, recognizer.step_samples)
+        if self._chunk < recognizer.step_samples or min(self._left, self._lookahead) < 0:
             raise ConfigurationError(
                 f"expected chunk_s of {recognizer.step_s} s or more and no negative size, got {sizes}"
             )
-        self._state: DecoderState = initial_state(recognizer.spec.decoder)
-        self._committed: list[Token] = []
-        self._position = 0  # samples committed
-
-    @property
-    def committed(self) -> tuple[Token, ...]:
-        """Tokens that will not change."""
-        return tuple(self._committed)
-
-    @property
-    def committed_samples(self) -> int:
-        """Up to where they reach."""
-        return self._position
 
     def advance(self, available: int) -> tuple[Token, ...] | None:
         """Commit every chunk whose right context is there.
@@ -86,35 +72,21 @@ class BufferedStream:
             The draft that came with the last pass: tokens of its right context; None without a pass.
         """
         draft = None
-        while available - self._position > self._chunk + self._right:
-            stop = self._position + self._chunk + self._right
-            encoded = self._encode(stop)
+        while available - self._position > self._chunk + self._lookahead:
+            encoded = self._encode(self._position + self._chunk + self._lookahead)
             steps = self._chunk // self._recognizer.step_samples
-            self._commit(_steps(encoded, 0, steps))
+            self._commit(_steps(encoded, 0, steps), self._position + self._chunk)
             draft = self._decode(_steps(encoded, steps, None)).tokens
-            self._position += self._chunk
         return draft
-
-    def blank_samples(self, tail: tuple[Token, ...]) -> int:
-        """Samples without a token at the end of the last window, whose draft was ``tail``.
-
-        Only windows count that are decoded at fixed sample counts, never a draft that load may leave
-        out: endpoints must not depend on load.
-        """
-        last = tail[-1] if tail else (self._committed[-1] if self._committed else None)
-        spoken = 0 if last is None else last.end_step
-        return max(0, self._position + self._right - spoken * self._recognizer.step_samples)
 
     def draft(self, available: int) -> tuple[Token, ...]:
         """Decode all that is not committed from a copy of the state, which stays as it is."""
-        encoded = self._encode(available)
-        return () if encoded is None else self._decode(encoded).tokens
+        return self._decode(self._encode(available)).tokens
 
     def flush(self, available: int) -> None:
         """The utterance ended: commit everything that remains."""
         self.advance(available)
-        self._commit(self._encode(available))
-        self._position = available
+        self._commit(self._encode(available), available)
 
     def _encode(self, stop: int) -> EncoderOutput | None:
         """Encoder steps from the commit position to ``stop``; None when there is not a frame."""
@@ -123,16 +95,6 @@ class BufferedStream:
             return None
         encoded = self._recognizer.encode([self._samples(start, stop)])
         return _steps(encoded, (self._position - start) // self._recognizer.step_samples, None)
-
-    def _decode(self, encoded: EncoderOutput | None) -> Decoded:
-        if encoded is None or encoded.lengths[0] <= 0:
-            return Decoded((), self._state)
-        return self._recognizer.decode(encoded, [self._state])[0]
-
-    def _commit(self, encoded: EncoderOutput | None) -> None:
-        decoded = self._decode(encoded)
-        self._committed += decoded.tokens
-        self._state = decoded.state
 
 
 def _whole_steps(seconds: float, step_samples: int) -> int:

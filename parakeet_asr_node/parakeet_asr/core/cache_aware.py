@@ -11,15 +11,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from parakeet_asr.core.decoding import Decoded, DecoderState, initial_state
-from parakeet_asr.core.engine import EncoderOutput
+from parakeet_asr.core.commits import CommittingStream
 from parakeet_asr.core.feature_stream import FeatureStream
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.spectrum import HOP_SAMPLES
 from parakeet_asr.records import FloatArray, Token
 
 
-class CacheAwareStream:
+class CacheAwareStream(CommittingStream):
     """One utterance on its way through the encoder. Positions count samples from its beginning."""
 
     def __init__(self, recognizer: Recognizer, samples: Callable[[int, int], FloatArray]) -> None:
@@ -33,10 +32,9 @@ class CacheAwareStream:
         Raises:
             EngineError: the model is not cache-aware.
         """
+        super().__init__(recognizer, samples)
         spec = recognizer.spec
         streaming = spec.encoder.streaming
-        self._recognizer = recognizer
-        self._samples = samples
         self._encoder = recognizer.engine.open_stream()
         self._features = FeatureStream(spec.features)
         self._taken = 0  # samples that went into the features
@@ -44,19 +42,6 @@ class CacheAwareStream:
         self._before = streaming.window_frames - streaming.first_chunk_frames  # columns before the chunk
         self._filled = self._before
         self._kept_frames = streaming.pre_encode_cache_frames
-        self._state: DecoderState = initial_state(spec.decoder)
-        self._committed: list[Token] = []
-        self._position = 0  # samples committed
-
-    @property
-    def committed(self) -> tuple[Token, ...]:
-        """Tokens that will not change."""
-        return tuple(self._committed)
-
-    @property
-    def committed_samples(self) -> int:
-        """Up to where they reach."""
-        return self._position
 
     def advance(self, available: int) -> tuple[Token, ...] | None:
         """Commit every chunk whose frames are complete.
@@ -72,12 +57,6 @@ class CacheAwareStream:
         self._taken = available
         return () if self._position > position else None
 
-    def blank_samples(self, tail: tuple[Token, ...]) -> int:
-        """Samples without a token at the end of what is committed, with ``tail`` behind it."""
-        last = tail[-1] if tail else (self._committed[-1] if self._committed else None)
-        spoken = 0 if last is None else last.end_step
-        return max(0, self._position - spoken * self._recognizer.step_samples)
-
     def draft(self, available: int) -> tuple[Token, ...]:
         """Tokens of the begun chunk, which changes nothing; behind an :meth:`advance` to the same place."""
         assert available == self._taken, f"advance to {available} first, not to {self._taken}"
@@ -90,7 +69,7 @@ class CacheAwareStream:
         self.advance(available)
         self._take(self._features.flush())
         if self._filled > self._before:
-            self._commit()
+            self._step()
         self._position = available
 
     def _take(self, frames: FloatArray) -> None:
@@ -102,16 +81,11 @@ class CacheAwareStream:
             self._filled += count
             frames = frames[:, count:]
             if self._filled == size:
-                self._commit()
+                self._step()
 
-    def _commit(self) -> None:
-        """Encode and decode the window, and keep its last frames for the next one."""
-        decoded = self._decode(self._encoder.step(self._window, self._filled))
-        self._committed += decoded.tokens
-        self._state = decoded.state
-        self._position += (self._filled - self._before) * HOP_SAMPLES
+    def _step(self) -> None:
+        """Encode and commit the window, and keep its last frames for the next one."""
+        encoded = self._encoder.step(self._window, self._filled)
+        self._commit(encoded, self._position + (self._filled - self._before) * HOP_SAMPLES)
         self._window[:, :, : self._kept_frames] = self._window[:, :, -self._kept_frames :].copy()
         self._before = self._filled = self._kept_frames
-
-    def _decode(self, encoded: EncoderOutput) -> Decoded:
-        return self._recognizer.decode(encoded, [self._state])[0]

@@ -55,12 +55,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this study."""
     parser.add_argument("--every", type=int, default=3, help="take every n-th recording (3)")
     parser.add_argument("--seconds", type=float, default=120.0, help="of every noise at every level (120)")
+    parser.add_argument(
+        "--pauses-s", type=float, default=120.0, help="of the recordings' pauses, repeated until then (120)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> Iterator[Sequence[str]]:
     """Rows of both tables, a header before each."""
     spoken = read_speech(every=arguments.every)
-    pauses = silences([one.samples for one in spoken])
+    pauses = pauses_again(silences([one.samples for one in spoken]), arguments.pauses_s)
     with load_model("demo", threads=1) as model:
         yield HEADER
         for setting in SETTINGS[:5]:
@@ -71,8 +74,8 @@ def run(arguments: argparse.Namespace) -> Iterator[Sequence[str]]:
             yield _speech_row(model, setting, spoken, offline)
 
 
-def silences(recordings: Sequence[FloatArray], least_s: float = 0.3) -> FloatArray:
-    """The pauses of recordings, one behind the other: where the detector is sure that nobody speaks."""
+def silences(recordings: Sequence[FloatArray], least_s: float = 0.3) -> list[FloatArray]:
+    """The pauses of recordings: where the detector is sure that nobody speaks."""
     detector = SileroDetector()
     frame = detector.frame_samples
     found: list[FloatArray] = []
@@ -84,7 +87,23 @@ def silences(recordings: Sequence[FloatArray], least_s: float = 0.3) -> FloatArr
         for start, stop in zip(edges[::2], edges[1::2], strict=True):
             if (stop - start) * frame >= least_s * SAMPLE_RATE_HZ:
                 found.append(samples[start * frame : stop * frame])
-    return np.concatenate(found)
+    return found
+
+
+def pauses_again(pauses: Sequence[FloatArray], seconds: float) -> FloatArray:
+    """Pauses one behind the other until ``seconds`` are full: first as they are, then up to 20 dB louder.
+
+    Rooms and breaths of real recordings are few; repeating them makes more seams, not more rooms.
+    """
+    rng = np.random.default_rng(0)
+    parts = list(pauses)
+    samples = sum(map(len, parts))
+    while samples < seconds * SAMPLE_RATE_HZ:
+        one = pauses[int(rng.integers(len(pauses)))]
+        louder = one * np.float32(10 ** rng.uniform(0.0, 1.0))
+        parts.append(np.clip(louder, -1.0, 1.0))
+        samples += len(one)
+    return np.concatenate(parts)
 
 
 def listen(model: Model, samples: FloatArray, setting: dict[str, float]) -> Heard:
