@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from parakeet_asr.core.engine import PredictorState, StepOutput
 from parakeet_asr.core.guard import BlankGuard, GuardOptions, Hole, holes, whole_words_inside
 from parakeet_asr.core.longform import LongformOptions, recognize_stream
 from parakeet_asr.core.recognizer import Recognizer
+from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.records import FloatArray, IntArray, Token, Transcription
 
 STEP = 1280
@@ -100,6 +103,21 @@ def test_a_second_pass_that_brings_nothing_is_no_recovery() -> None:
 def test_a_result_without_confidence_is_thrown_away() -> None:
     target = recognizer(BlankTrapEngine(4), GuardOptions(min_confidence=1.1))
     assert not target.recognize([SENTENCE])[0].recovered
+
+
+@pytest.mark.parametrize("bad", [{"hole_s": 0.0}, {"min_speech_s": -1.0}, {"margins_s": ()}])
+def test_options_that_cannot_work_are_refused_by_name(bad: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=f"guard.{next(iter(bad))}: expected"):
+        GuardOptions(**bad)
+
+
+def test_options_decide_what_is_a_hole() -> None:
+    """The second half of the sentence speaks for 1.6 s, and nothing is written for 2.3 s."""
+    plain = Recognizer(ScriptedEngine(), PieceTokenizer()).recognize([SENTENCE])[0]
+    engine = BlankTrapEngine(sum(t.start_step * 0.08 < 1.1 for t in plain.tokens))
+    assert recognizer(engine, GuardOptions(min_speech_s=1.0)).recognize([SENTENCE])[0].recovered
+    assert not recognizer(engine, GuardOptions(min_speech_s=1.8)).recognize([SENTENCE])[0].recovered
+    assert not recognizer(engine, GuardOptions(hole_s=3.0)).recognize([SENTENCE])[0].recovered
 
 
 def test_complete_utterances_cost_nothing() -> None:

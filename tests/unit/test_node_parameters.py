@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from parakeet_asr.core.guard import GuardOptions
 from parakeet_asr.core.profiles import profile
 from parakeet_asr.core.session import SessionOptions
 from parakeet_asr.errors import ConfigurationError
-from parakeet_asr.ros.parameters import PARAMETERS, check, markdown, session_options
+from parakeet_asr.ros.parameters import PARAMETERS, check, guard_options, markdown, session_options
 
 DEFAULTS = {parameter.name: parameter.default for parameter in PARAMETERS}
 
@@ -63,6 +64,13 @@ def test_names_are_unique_and_carry_their_unit() -> None:
 
 def test_defaults_give_the_session_its_own_defaults() -> None:
     assert session_options(DEFAULTS) == SessionOptions()
+    assert guard_options(DEFAULTS) == GuardOptions()
+
+
+def test_the_guard_is_tuned_and_taken_away() -> None:
+    tuned = guard_options({**DEFAULTS, "guard.min_speech_s": 0.8, "guard.hole_s": 2.5})
+    assert tuned == GuardOptions(min_speech_s=0.8, hole_s=2.5)
+    assert guard_options({**DEFAULTS, "guard.enabled": False}) is None
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import numpy as np
 
 from parakeet_asr.core.endpoint import VoiceDetector
 from parakeet_asr.core.tokenizer import Tokenizer, starts_word
+from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray, Token
 
 
@@ -47,6 +48,18 @@ class GuardOptions:
     speech_threshold: float = 0.6  # above the endpointer's: a hole needs clear speech
     margins_s: tuple[float, ...] = (0.1, 0.3)  # audio around the stretch, tried one after the other
     min_confidence: float = 0.5  # mean confidence below which the result is thrown away
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ConfigurationError: a length is not positive, or there is no margin to try.
+        """
+        for name in ("min_speech_s", "hole_s"):
+            if not getattr(self, name) > 0:
+                raise ConfigurationError(f"guard.{name}: expected more than 0, got {getattr(self, name)}")
+        if not self.margins_s or min(self.margins_s) < 0:
+            raise ConfigurationError(f"guard.margins_s: expected one or more from 0 on, got {self.margins_s}")
 
 
 @dataclass(frozen=True, slots=True)

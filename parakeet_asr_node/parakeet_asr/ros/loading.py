@@ -13,7 +13,7 @@ from rclpy.lifecycle import LifecycleNode
 from parakeet_asr.errors import ParakeetError
 from parakeet_asr.loader import Model, load_model
 from parakeet_asr.ros.outputs import Outputs
-from parakeet_asr.ros.parameters import Values
+from parakeet_asr.ros.parameters import Values, guard_options
 
 PROGRESS_PERIOD_S = 5.0  # an engine that is built for this device may take minutes
 
@@ -60,6 +60,7 @@ class Loading:
                 engine=values["engine"],  # type: ignore[arg-type]  # checked against the choices
                 device=values["device"],  # type: ignore[arg-type]
                 threads=int(values["threads"]) or None,
+                guard=guard_options(values),
             )
             doing = "warming up"
             self._show(doing, name)

@@ -15,6 +15,7 @@ from typing import Literal
 
 from parakeet_asr.core.choices import DEVICES, ENGINES
 from parakeet_asr.core.duplex.options import ECHO_ACTIONS, MODES, DuplexOptions
+from parakeet_asr.core.guard import GuardOptions
 from parakeet_asr.core.session import SessionOptions
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.ros.duplex.settings import NO_MODE, duplex_options, duplex_sources
@@ -33,6 +34,7 @@ _TAKEN = {
 
 _SESSION = SessionOptions()
 _DUPLEX = DuplexOptions()
+_GUARD = GuardOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,12 @@ PARAMETERS = (
     Parameter("device", "auto", "where the engine runs; auto = ort on the CPU, torch on CUDA if it is there",
               "configure", choices=DEVICES),
     Parameter("threads", 0, "threads of the engine; 0 = as many as cores", "configure", "", 0, 256),
+    Parameter("guard.enabled", True,
+              "decode speech again, alone, about which the decoder wrote nothing", "configure"),
+    Parameter("guard.min_speech_s", _GUARD.min_speech_s,
+              "speech that must be heard in a stretch without a word", "configure", "s", 0.1, 10.0),
+    Parameter("guard.hole_s", _GUARD.hole_s,
+              "shorter stretches without a word inside an utterance are pauses", "configure", "s", 0.2, 30.0),
     Parameter("audio.source", "topic", "where sound comes from", "activate",
               choices=("topic", "microphone", "file")),
     Parameter("audio.topic_type", "auto",
@@ -224,6 +232,15 @@ def session_options(values: Values) -> SessionOptions:
         ConfigurationError: two values exclude each other.
     """
     return SessionOptions(**{field: float(values[name]) for field, name in _SESSION_PARAMETERS.items()})
+
+
+def guard_options(values: Values) -> GuardOptions | None:
+    """What the blank guard wants to know; None: there shall be none."""
+    if not values["guard.enabled"]:
+        return None
+    return GuardOptions(
+        min_speech_s=float(values["guard.min_speech_s"]), hole_s=float(values["guard.hole_s"])
+    )
 
 
 def markdown() -> str:
