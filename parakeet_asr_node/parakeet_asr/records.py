@@ -106,6 +106,7 @@ class Transcript:
     audio_gap: bool = False  # samples are missing inside
     recovered: bool = False  # the blank guard decoded a stretch again
     tokens: tuple[Token, ...] = field(default=())
+    agreed_words: int = 0  # leading words on which the last looks agree: settled for a display, not for ever
     echo: bool = False  # this is the robot's own voice
 
 

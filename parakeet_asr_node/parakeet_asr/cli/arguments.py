@@ -68,8 +68,9 @@ def _add_stream(commands: _Commands[argparse.ArgumentParser]) -> None:
         "stream",
         help="a recording as a live stream: partials and finals as JSON lines",
         description="Cut a stream into utterances and print a JSON line for every partial and every final.",
-        epilog="A line holds event (partial or final), utterance_id, revision, text, stable_words, words, "
-        "start_s, end_s, audio_s (pushed so far) and latency_s (since the last of it arrived).",
+        epilog="A line holds event (partial or final), utterance_id, revision, text, stable_words (that many "
+        "will not change before the final), agreed_words (that many are alike in two looks: settled for a "
+        "display), words, start_s, end_s, audio_s (pushed so far) and latency_s (since the last arrived).",
     )
     command.add_argument("file", metavar="FILE", help="audio file; - reads raw 16 kHz mono S16LE from stdin")
     command.add_argument("--realtime", action="store_true", help="push at the speed of sound")

@@ -80,6 +80,7 @@ def event_json(transcript: Transcript, start_ns: int, audio_s: float, latency_s:
         "revision": transcript.revision,
         "text": transcript.text,
         "stable_words": transcript.stable_words,
+        "agreed_words": transcript.agreed_words,
         "words": [
             {
                 "text": word.text,

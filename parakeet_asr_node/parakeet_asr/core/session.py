@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parakeet_asr.core.agreement import LocalAgreement
 from parakeet_asr.core.buffered import WindowOptions
 from parakeet_asr.core.endpoint import Change, Endpointer, EndpointOptions, VoiceDetector
 from parakeet_asr.core.recognizer import Recognizer
@@ -29,6 +30,7 @@ class SessionOptions(EndpointOptions):
     chunk_s: float = 0.64  # committed at a time
     right_s: float = 1.36  # context behind; what is said is committed after chunk_s + right_s
     partial_interval_s: float = 0.32  # audio between partials; 0: finals only
+    agreeing_looks: int = 2  # so many in a row must have a word alike before it counts as agreed; 0: never
     final_window_s: float = 60.0  # utterances up to this are decoded again as a whole for the final
     gap_tolerance_s: float = 0.1  # stamps may jitter by this much before samples count as missing
 
@@ -48,6 +50,7 @@ class SessionOptions(EndpointOptions):
             "final_window_s",
             "left_s",
             "right_s",
+            "agreeing_looks",
         ):
             if not getattr(self, name) >= 0:
                 raise ConfigurationError(f"{name}: expected 0 or more, got {getattr(self, name)}")
@@ -198,7 +201,8 @@ class SpeechSession:
 
     def _open(self, start: int) -> Utterance:
         window = WindowOptions(self.options.left_s, self.options.chunk_s, self.options.right_s)
-        return Utterance(self._recognizer, self._buffer, self._timeline, start, window)
+        agreement = LocalAgreement(self.options.agreeing_looks)
+        return Utterance(self._recognizer, self._buffer, self._timeline, start, window, agreement)
 
     def _begin(self, events: list[Event]) -> None:
         start = self._endpointer.start_sample

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from parakeet_asr.core.agreement import LocalAgreement
 from parakeet_asr.core.buffered import WindowOptions
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.sample_buffer import SampleBuffer
@@ -28,6 +29,7 @@ class Utterance:
         timeline: Timeline,
         start_sample: int,
         window: WindowOptions,
+        agreement: LocalAgreement,
     ) -> None:
         """Begin at ``start_sample`` of the buffer, which keeps what follows until the utterance ended."""
         self._recognizer = recognizer
@@ -35,8 +37,10 @@ class Utterance:
         self._timeline = timeline
         self._stream = open_utterance_stream(recognizer, self._view, window)
         self._draft: tuple[Token, ...] = ()
+        self._looked = False  # something was decoded that the agreement has not seen
+        self._agreement = agreement
         self._revision = 0
-        self._shown: tuple[str, int] = ("", 0)
+        self._shown: tuple[str, int, int] = ("", 0, 0)
         self.start_sample = start_sample
         self.start_ns = timeline.stamp_ns(start_sample)
         self.audio_gap = False
@@ -54,17 +58,23 @@ class Utterance:
         if tail is not None:
             self._draft = tail
             self.blank_samples = self._stream.blank_samples(tail)
+            self._looked = True
         elif draft:
             self._draft = self._stream.draft(available)
+            self._looked = True
 
     def partial(self, end_sample: int) -> Transcript | None:
         """What was heard up to ``end_sample``, or None when there is nothing new to say."""
         committed = self._stream.committed
         heard = self._recognizer.transcription(committed + self._draft, end_sample - self.start_sample)
+        if self._looked:
+            self._agreement.push([word.text for word in heard.words])
+            self._looked = False
         stable = self._stable_words(committed)
-        if (heard.text, stable) == self._shown or not _says_something(heard.text):
+        agreed = max(stable, self._agreement.words)
+        if (heard.text, stable, agreed) == self._shown or not _says_something(heard.text):
             return None
-        return self._message(heard, stable, None)
+        return self._message(heard, stable, agreed, None)
 
     def final(self, end_sample: int, reason: EndReason, window_s: float) -> Transcript | None:
         """The last message, or None when nothing was ever heard.
@@ -80,7 +90,7 @@ class Utterance:
             heard = self._recognizer.transcription(self._stream.committed, samples)
         if not self._revision and not _says_something(heard.text):
             return None
-        return self._message(heard, len(heard.words), reason)
+        return self._message(heard, len(heard.words), len(heard.words), reason)
 
     def calmest_sample(self, end_sample: int) -> int:
         """Where to cut: the middle of the quietest 0.2 s of the last half.
@@ -103,9 +113,11 @@ class Utterance:
         words = build_words(committed, self._recognizer.tokenizer.pieces, self._recognizer.step_s)
         return max(0, len(words) - 1)
 
-    def _message(self, heard: Transcription, stable_words: int, reason: EndReason | None) -> Transcript:
+    def _message(
+        self, heard: Transcription, stable_words: int, agreed_words: int, reason: EndReason | None
+    ) -> Transcript:
         self._revision += 1
-        self._shown = (heard.text, stable_words)
+        self._shown = (heard.text, stable_words, agreed_words)
         words = tuple(self._captured(word) for word in heard.words) if self.audio_gap else heard.words
         return Transcript(
             utterance_id=self.id,
@@ -121,6 +133,7 @@ class Utterance:
             audio_gap=self.audio_gap,
             recovered=heard.recovered,
             tokens=heard.tokens,
+            agreed_words=agreed_words,
         )
 
     def _captured(self, word: Word) -> Word:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from parakeet_asr.core.choices import DEVICES, ENGINES
 from parakeet_asr.core.duplex.options import ECHO_ACTIONS, MODES, DuplexOptions
@@ -231,7 +231,8 @@ def session_options(values: Values) -> SessionOptions:
     Raises:
         ConfigurationError: two values exclude each other.
     """
-    return SessionOptions(**{field: float(values[name]) for field, name in _SESSION_PARAMETERS.items()})
+    seconds: dict[str, Any] = {field: float(values[name]) for field, name in _SESSION_PARAMETERS.items()}
+    return SessionOptions(**seconds)
 
 
 def guard_options(values: Values) -> GuardOptions | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from parakeet_asr_tools.studies.speech import concatenate, read_speech
 NAME = "cuts"
 HELP = "insertions and deletions near seams and forced cuts of a long recording, beside the uncut stream's"
 WINDOWS = (WindowOptions(10.0, 2.0, 2.0), WindowOptions(10.0, 1.0, 1.0), WindowOptions(10.0, 0.64, 1.36))
-SETTINGS: tuple[dict[str, float], ...] = (
+SETTINGS: tuple[dict[str, Any], ...] = (
     {},
     {"silence_s": 2.0},
     {"silence_s": 2.0, "max_utterance_s": 10.0},
@@ -70,10 +72,10 @@ def _stream(model: Model, samples: FloatArray, options: WindowOptions) -> list[H
 
 
 def _finals(
-    model: Model, samples: FloatArray, setting: dict[str, float]
+    model: Model, samples: FloatArray, setting: dict[str, Any]
 ) -> tuple[list[HeardWord], int, list[float]]:
     """Words of all finals, how many finals there are, and when utterances were cut."""
-    options = SessionOptions(**{"partial_interval_s": 0.0, **setting})
+    options = replace(SessionOptions(partial_interval_s=0.0), **setting)
     finals = play(model.session(options), samples, 0.1).finals
     heard = [word for final in finals for word in _heard(final.words, final.start_ns / 1e9)]
     forced = [final for final in finals if final.end_reason is EndReason.FORCED]

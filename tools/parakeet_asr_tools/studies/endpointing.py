@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ NAME = "endpointing"
 HELP = "false finals per hour on noise and pauses, words lost at onsets, for several thresholds"
 LEVELS_DB = (-60.0, -40.0, -20.0)
 HEADER = ("detector", "sound", "hours", "taken for speech, per hour", "finals with words, per hour", "words")
-SETTINGS: tuple[dict[str, float], ...] = (
+SETTINGS: tuple[dict[str, Any], ...] = (
     {},
     {"min_speech_s": 0.1},
     {"min_speech_s": 0.3},
@@ -106,7 +107,7 @@ def pauses_again(pauses: Sequence[FloatArray], seconds: float) -> FloatArray:
     return np.concatenate(parts)
 
 
-def listen(model: Model, samples: FloatArray, setting: dict[str, float]) -> Heard:
+def listen(model: Model, samples: FloatArray, setting: dict[str, Any]) -> Heard:
     """Play a sound without speech."""
     playback = play(model.session(SessionOptions(**setting)), samples, 0.1)
     begun = sum(isinstance(m.event, SpeechActivity) and m.event.active for m in playback.messages)
@@ -115,7 +116,7 @@ def listen(model: Model, samples: FloatArray, setting: dict[str, float]) -> Hear
 
 
 def _noise_rows(
-    model: Model, setting: dict[str, float], pauses: FloatArray, seconds: float
+    model: Model, setting: dict[str, Any], pauses: FloatArray, seconds: float
 ) -> Iterator[tuple[str, ...]]:
     heard = {
         f"{kind} at {level_db:g} dB": listen(model, noise.make(kind, seconds, level_db), setting)
@@ -140,10 +141,10 @@ def _rates(heard: Sequence[Heard]) -> tuple[str, ...]:
 
 
 def _speech_row(
-    model: Model, setting: dict[str, float], spoken: Sequence[Spoken], offline: Sequence[str]
+    model: Model, setting: dict[str, Any], spoken: Sequence[Spoken], offline: Sequence[str]
 ) -> tuple[str, ...]:
     # Finals only: nothing is decoded while an utterance goes on.
-    options = SessionOptions(**{"partial_interval_s": 0.0, "chunk_s": 60.0, **setting})
+    options = replace(SessionOptions(partial_interval_s=0.0, chunk_s=60.0), **setting)
     rng = np.random.default_rng(0)
     first = last = nothing = 0
     texts = []
@@ -165,5 +166,5 @@ def _text(playback: Playback) -> str:
     return " ".join(final.text for final in playback.finals)
 
 
-def _name(setting: dict[str, float]) -> str:
+def _name(setting: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:g}" for name, value in setting.items()) or "defaults"
