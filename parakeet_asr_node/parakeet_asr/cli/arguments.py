@@ -17,6 +17,7 @@ SESSION_OPTIONS = {  # fields of core.session.SessionOptions; the profile's valu
     "partial_interval_s": "sound between partials; 0: finals only",
     "silence_s": "silence that ends an utterance",
     "max_utterance_s": "longer utterances are cut at their calmest place",
+    "gap_tolerance_s": "jitter of the stamps that is no gap; more for a card that knows no time",
 }
 
 _Commands = argparse._SubParsersAction  # the type of add_subparsers(); argparse has no public name for it
