@@ -46,7 +46,7 @@ ONLY_IN = {
     "*_msgs": {"ros/"},
     "builtin_interfaces": {"ros/"},
     "rcl_interfaces": {"ros/"},
-    "threading": {"worker", "sources/", "cli/", "ros/"},  # the core is fed by one owner
+    "threading": {"worker/", "sources/", "cli/", "ros/"},  # the core is fed by one owner
     "subprocess": {"sources/"},
 }
 
