@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from parakeet_asr.core.choices import DEVICES, ENGINES, DeviceName, EngineName
+from parakeet_asr.core.choices import DEVICES, ENGINES, PRECISIONS, DeviceName, EngineName, PrecisionName
 from parakeet_asr.core.engine import Engine
+from parakeet_asr.core.recognizer import BatchOptions
 from parakeet_asr.core.tokenizer import Tokenizer
 from parakeet_asr.errors import ConfigurationError, EngineError
 from parakeet_asr.model_directory import is_archive, read_model_directory, resolve_model
@@ -22,6 +23,8 @@ class EngineRequest:
     device: DeviceName = "auto"
     threads: int | None = None  # for one operator; None: every core
     verify: bool = True  # check every file's sha256, too
+    precision: PrecisionName = "auto"
+    compiled: bool = False  # torch.compile
 
     def directory(self) -> Path:
         """The model directory that is meant.
@@ -45,6 +48,7 @@ class OpenedEngine:
     engine: Engine
     tokenizer: Tokenizer
     path: Path  # the model directory, or the .nemo file
+    batching: BatchOptions | None = None  # None: the recognizer's own
 
 
 def open_engine(name: EngineName, request: EngineRequest) -> OpenedEngine:
@@ -59,10 +63,18 @@ def open_engine(name: EngineName, request: EngineRequest) -> OpenedEngine:
         raise ConfigurationError(f"engine: expected one of {', '.join(ENGINES)}, got {name!r}")
     if request.device not in DEVICES:
         raise ConfigurationError(f"device: expected one of {', '.join(DEVICES)}, got {request.device!r}")
+    if request.precision not in PRECISIONS:
+        raise ConfigurationError(
+            f"precision: expected one of {', '.join(PRECISIONS)}, got {request.precision!r}"
+        )
     if request.threads is not None and request.threads < 1:
         raise ConfigurationError(f"threads: expected 1 or more, got {request.threads}")
     if name == "auto":
         name = automatic_engine(request)
+    if name != "torch" and (request.precision != "auto" or request.compiled):
+        raise ConfigurationError(
+            f"engine {name!r}: its graphs have a precision already; only engine 'torch' can choose or compile"
+        )
     return _OPEN[name](request)
 
 
@@ -88,7 +100,24 @@ def _open_trt(request: EngineRequest) -> OpenedEngine:
 
 
 def _open_torch(request: EngineRequest) -> OpenedEngine:
-    raise EngineError(f"{request.model}: PyTorch is not part of this version yet; use engine 'ort'")
+    path = Path(request.model).expanduser()
+    if not is_archive(path):
+        raise ConfigurationError(
+            f"{os.fspath(request.model)!r}: engine 'torch' runs a .nemo file; for a model directory use 'ort'"
+        )
+    try:
+        from parakeet_asr.engines.pytorch.loading import load_archive
+    except ImportError as error:
+        raise EngineError(
+            f"engine 'torch' needs PyTorch and PyYAML ({error}): pip install 'parakeet_asr[torch]'"
+        ) from error
+    from parakeet_asr.tokenization import SentencePieceTokenizer
+
+    loaded = load_archive(path, request.device, request.precision, request.threads, compiled=request.compiled)
+    size = loaded.engine.spec.decoder.vocabulary_size
+    tokenizer = SentencePieceTokenizer(path, size, loaded.tokenizer_model)
+    batching = BatchOptions(32, 96_000) if loaded.engine.on_cuda else None  # memory is no bound there
+    return OpenedEngine(loaded.engine, tokenizer, path, batching)
 
 
 _OPEN: dict[str, Callable[[EngineRequest], OpenedEngine]] = {

@@ -10,7 +10,7 @@ from typing import overload
 
 import numpy as np
 
-from parakeet_asr.core.choices import DeviceName, EngineName
+from parakeet_asr.core.choices import DeviceName, EngineName, PrecisionName
 from parakeet_asr.core.duplex.options import DuplexOptions
 from parakeet_asr.core.duplex.session import DuplexSession
 from parakeet_asr.core.endpoint import VoiceDetector
@@ -146,6 +146,8 @@ def load_model(
     device: DeviceName = "auto",
     verify: bool = True,
     guard: GuardOptions | None = _DEFAULT_GUARD,
+    precision: PrecisionName = "auto",
+    compiled: bool = False,
 ) -> Model:
     """Load a model.
 
@@ -158,15 +160,17 @@ def load_model(
         verify: check every file's sha256, too.
         guard: when speech about which the decoder wrote nothing is decoded again; None: never, which is
             what the decoder of NeMo alone gives.
+        precision: of the encoder's products with engine torch; ``auto``: float16 on CUDA, float32 on the CPU.
+        compiled: run the encoder through torch.compile (engine torch; new shapes then take a minute each).
 
     Raises:
         ModelError: the model is not there, was altered or contradicts itself.
         EngineError: the engine cannot be created.
         ConfigurationError: an argument is not one of those above, or the engine cannot run such a model.
     """
-    opened = open_engine(engine, EngineRequest(model, device, threads, verify))
+    opened = open_engine(engine, EngineRequest(model, device, threads, verify, precision, compiled))
     blank_guard = BlankGuard(_voice_detector, guard) if guard is not None else None
-    return Model(Recognizer(opened.engine, opened.tokenizer, guard=blank_guard), opened.path)
+    return Model(Recognizer(opened.engine, opened.tokenizer, opened.batching, blank_guard), opened.path)
 
 
 def _voice_detector() -> VoiceDetector:

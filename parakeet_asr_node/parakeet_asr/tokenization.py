@@ -10,17 +10,22 @@ from parakeet_asr.errors import ModelContractError
 
 
 class SentencePieceTokenizer:
-    """The tokenizer.model of a model directory."""
+    """The ``tokenizer.model`` of a model directory or of a ``.nemo`` archive."""
 
-    def __init__(self, path: Path, vocabulary_size: int) -> None:
+    def __init__(self, path: Path, vocabulary_size: int, content: bytes | None = None) -> None:
         """Load and check.
+
+        Args:
+            path: of the file; of the archive where ``content`` is given.
+            vocabulary_size: pieces that it must have.
+            content: what the file holds, where it is none of its own.
 
         Raises:
             ModelContractError: the file is not a SentencePiece model of ``vocabulary_size`` pieces.
         """
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
-            self._processor.Load(str(path))
+            self._processor.LoadFromSerializedProto(path.read_bytes() if content is None else content)
         except (OSError, RuntimeError) as error:
             raise ModelContractError(
                 f"{path}: expected a SentencePiece model, which this is not ({error}); export the model again"

@@ -129,10 +129,10 @@ def test_a_reset_stream_is_a_new_one(model: Model) -> None:
 
 
 def test_pytorch_streams_the_same(model: Model) -> None:
-    from parakeet_asr_tools.nemo.archive import open_archive
-    from parakeet_asr_tools.nemo.config import parse_config
-    from parakeet_asr_tools.torch_model.engine import TorchEngine
-    from parakeet_asr_tools.torch_model.transducer import load_transducer
+    from parakeet_asr.engines.pytorch.engine import TorchEngine
+    from parakeet_asr.engines.pytorch.model.transducer import load_transducer
+    from parakeet_asr.nemo.archive import open_archive
+    from parakeet_asr.nemo.config import parse_config
 
     with open_archive(cache_aware_archive(model.spec.decoder.kind)) as archive:
         torch_engine = TorchEngine(load_transducer(parse_config(archive.config), archive.weights))
@@ -241,7 +241,7 @@ def test_padding_in_a_batch_leaks_into_nothing(model: Model) -> None:
 def test_large_weights_are_stored_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both encoders read one file of external data, and answer as the model with everything inside."""
     cache_aware_archive("tdt")  # skips where there are no tools
-    from parakeet_asr_tools.nemo.archive import open_archive
+    from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr_tools.onnx_export import model_directory
 
     monkeypatch.setattr(model_directory, "EXTERNAL_ABOVE_BYTES", 0)
@@ -266,7 +266,7 @@ def test_one_of_several_lookaheads_is_chosen(tmp_path: Path) -> None:
     cache_aware_archive("tdt")  # skips where there are no tools
     import yaml
 
-    from parakeet_asr_tools.nemo.archive import open_archive
+    from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr_tools.nemo.writing import write_archive
     from parakeet_asr_tools.onnx_export.model_directory import ExportOptions, export_model
 

@@ -69,8 +69,8 @@ def tiny_archive(tmp_path: Path) -> TinyArchive:
     pytest.importorskip("torch")
     import yaml
 
+    from parakeet_asr.nemo.config import parse_config
     from parakeet_asr_tools.making.random_model import random_transducer
-    from parakeet_asr_tools.nemo.config import parse_config
     from parakeet_asr_tools.nemo.vocabulary import sentencepiece_model
     from parakeet_asr_tools.nemo.writing import write_archive
 

@@ -17,8 +17,8 @@ from parakeet_asr.errors import ArchiveError
 
 torch = pytest.importorskip("torch")
 
-from parakeet_asr_tools.nemo import archive as archive_module  # noqa: E402
-from parakeet_asr_tools.nemo.archive import open_archive  # noqa: E402
+from parakeet_asr.nemo import archive as archive_module  # noqa: E402
+from parakeet_asr.nemo.archive import open_archive  # noqa: E402
 
 
 def members_of(path: Path) -> dict[str, bytes]:

@@ -11,9 +11,9 @@ from parakeet_asr.errors import ArchiveError
 
 pytest.importorskip("torch")
 
-from parakeet_asr_tools.contract import contract
-from parakeet_asr_tools.nemo.config import parse_config
-from parakeet_asr_tools.torch_model.transducer import load_transducer
+from parakeet_asr.engines.pytorch.model.transducer import load_transducer
+from parakeet_asr.nemo.config import parse_config
+from parakeet_asr.nemo.contract import contract
 
 Config = Callable[..., dict[str, Any]]
 

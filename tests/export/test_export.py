@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 
 from parakeet_asr.core.model_contract import parse_model_spec  # noqa: E402
 from parakeet_asr.errors import ArchiveError  # noqa: E402
+from parakeet_asr.nemo.archive import open_archive  # noqa: E402
 from parakeet_asr_tools.cli import main  # noqa: E402
-from parakeet_asr_tools.nemo.archive import open_archive  # noqa: E402
 from parakeet_asr_tools.nemo.repack import repack_float16  # noqa: E402
 
 DEMO = Path(__file__).parents[2] / "models" / "demo"

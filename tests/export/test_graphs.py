@@ -12,11 +12,11 @@ import pytest
 torch = pytest.importorskip("torch")
 ort = pytest.importorskip("onnxruntime")
 
-from parakeet_asr_tools.nemo.archive import open_archive  # noqa: E402
-from parakeet_asr_tools.nemo.config import parse_config  # noqa: E402
+from parakeet_asr.engines.pytorch.model.transducer import Transducer, load_transducer  # noqa: E402
+from parakeet_asr.nemo.archive import open_archive  # noqa: E402
+from parakeet_asr.nemo.config import parse_config  # noqa: E402
 from parakeet_asr_tools.onnx_export import model_directory  # noqa: E402
 from parakeet_asr_tools.onnx_export.model_directory import ExportOptions, export_model  # noqa: E402
-from parakeet_asr_tools.torch_model.transducer import Transducer, load_transducer  # noqa: E402
 
 TOLERANCE = 2e-5
 SHAPES = {

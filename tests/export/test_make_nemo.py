@@ -11,11 +11,11 @@ pytest.importorskip("torch")
 sentencepiece = pytest.importorskip("sentencepiece")
 pytest.importorskip("onnxruntime")
 
+from parakeet_asr.nemo.archive import open_archive  # noqa: E402
+from parakeet_asr.nemo.config import parse_config  # noqa: E402
 from parakeet_asr_tools.cli import main  # noqa: E402
 from parakeet_asr_tools.making.calibration import TOKENS_PER_S, synthetic_sound  # noqa: E402
 from parakeet_asr_tools.making.presets import PRESETS  # noqa: E402
-from parakeet_asr_tools.nemo.archive import open_archive  # noqa: E402
-from parakeet_asr_tools.nemo.config import parse_config  # noqa: E402
 from parakeet_asr_tools.nemo.vocabulary import pieces, sentencepiece_model  # noqa: E402
 
 

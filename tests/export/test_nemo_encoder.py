@@ -8,9 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from parakeet_asr_tools.nemo.archive import open_archive  # noqa: E402
-from parakeet_asr_tools.nemo.config import parse_config  # noqa: E402
-from parakeet_asr_tools.torch_model.transducer import load_transducer  # noqa: E402
+from parakeet_asr.engines.pytorch.model.transducer import load_transducer  # noqa: E402
+from parakeet_asr.nemo.archive import open_archive  # noqa: E402
+from parakeet_asr.nemo.config import parse_config  # noqa: E402
 
 DEMO = Path(__file__).parents[2] / "models" / "demo" / "demo.nemo"
 

@@ -16,8 +16,8 @@ ort = pytest.importorskip("onnxruntime")
 
 from parakeet_asr.errors import ConfigurationError, ModelContractError  # noqa: E402
 from parakeet_asr.model_directory import read_model_directory  # noqa: E402
+from parakeet_asr.nemo.archive import open_archive  # noqa: E402
 from parakeet_asr_tools.cli import main  # noqa: E402
-from parakeet_asr_tools.nemo.archive import open_archive  # noqa: E402
 from parakeet_asr_tools.onnx_export.model_directory import ExportOptions, export_model  # noqa: E402
 from parakeet_asr_tools.precision import directory as precision_directory  # noqa: E402
 from parakeet_asr_tools.precision.comparison import cosine  # noqa: E402

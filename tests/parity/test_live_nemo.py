@@ -50,7 +50,7 @@ def test_features(model, live, live_utterances):
 def test_rnnt_tokens(nemo_decode, nemo_file, live_utterances, tmp_path):
     archive = write_rnnt_archive(nemo_file, tmp_path / "rnnt.nemo")
     rows = nemo_decode(archive, live_utterances)
-    from parakeet_asr_tools.nemo.archive import open_archive
+    from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr_tools.onnx_export.model_directory import ExportOptions, export_model
 
     with open_archive(archive) as opened:
@@ -70,7 +70,7 @@ def write_rnnt_archive(nemo_file: Path, out: Path) -> Path:
     pytest.importorskip("torch")
     import yaml
 
-    from parakeet_asr_tools.nemo.archive import open_archive
+    from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr_tools.nemo.writing import write_archive
 
     with open_archive(nemo_file) as archive:

@@ -38,7 +38,7 @@ def cache_aware_archive(decoder: str) -> Path:
 def cache_aware_model(decoder: str) -> Path:
     """The same, exported."""
     archive = cache_aware_archive(decoder)  # first: it skips where there are no tools
-    from parakeet_asr_tools.nemo.archive import open_archive
+    from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr_tools.onnx_export.model_directory import ExportOptions, export_model
 
     out = archive.with_suffix("")

@@ -10,5 +10,9 @@ EngineName = Literal["auto", "ort", "trt", "torch"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 """``auto`` is what the engine is for: ort the CPU, trt CUDA, torch CUDA where there is one."""
 
+PrecisionName = Literal["auto", "float32", "float16", "bfloat16"]
+"""Of an encoder's matrix products where the engine may choose; ``auto``: float16 on CUDA, else float32."""
+
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 DEVICES: tuple[DeviceName, ...] = get_args(DeviceName)
+PRECISIONS: tuple[PrecisionName, ...] = get_args(PrecisionName)

@@ -2,15 +2,20 @@
 
 An engine runs graphs and nothing else: it knows no audio, no tokens, no time. Buffers that it
 returns are valid until the next call of the same method (an engine may reuse them).
+
+An engine on a device of its own may also be an :class:`AudioDecoder`: the whole way there without a stop
+at the host. Whoever wants tokens only asks for it; whoever needs what lies between (streams, phrases) uses
+the engine, and both give the same tokens.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from parakeet_asr.core.model_spec import ModelSpec
-from parakeet_asr.records import FloatArray, IntArray
+from parakeet_asr.records import FloatArray, IntArray, Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +126,23 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give memory back. The engine cannot be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class AudioDecoder(Protocol):
+    """What an engine may offer besides: features, encoder and greedy decoder in one go on its device."""
+
+    def decode_audio(self, audio: Sequence[FloatArray]) -> list[tuple[Token, ...]]:
+        """Decode whole pieces of audio from fresh states, as ``core.features`` and ``core.decoding`` would.
+
+        Args:
+            audio: one or more times [n] float32 at 16 kHz, a frame at least each.
+
+        Returns:
+            The tokens of each piece, their steps counted from its beginning.
+
+        Raises:
+            EngineError: it failed.
+        """
         ...

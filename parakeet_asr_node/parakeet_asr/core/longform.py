@@ -71,6 +71,11 @@ def recognize_stream(
     tokens: list[Token] = []
     samples = 0
     for piece in _pieces(blocks, options or LongformOptions(), recognizer.step_samples):
+        if piece.is_whole:  # one pass, guarded, as any short recording
+            heard = recognizer.recognize([piece.own])[0]
+            if on_piece is not None:
+                on_piece(piece.samples / SAMPLE_RATE_HZ)
+            return heard
         tokens += decoder.decode(piece)
         samples += piece.samples
         if on_piece is not None:
@@ -107,10 +112,6 @@ class _CacheDecoder:
 
     def decode(self, piece: _Piece) -> tuple[Token, ...]:
         """Tokens that are new with the piece, counted from the recording's beginning."""
-        if piece.is_whole:  # one pass, guarded, as any short recording
-            heard = self._recognizer.recognize([piece.own])[0]
-            self.recovered = heard.recovered
-            return heard.tokens
         if self._stream is None:
             self._stream = CacheAwareStream(self._recognizer, self._buffer.view)
         self._buffer.append(piece.own)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from parakeet_asr.core.decoding import Decoded, DecoderState, GreedyDecoder
-from parakeet_asr.core.engine import EncoderOutput, Engine
+from parakeet_asr.core.engine import AudioDecoder, EncoderOutput, Engine
 from parakeet_asr.core.features import FeatureExtractor
 from parakeet_asr.core.guard import BlankGuard
 from parakeet_asr.core.model_spec import ModelSpec
@@ -67,11 +67,11 @@ class Recognizer:
         """
         results: list[Transcription] = [Transcription("", (), (), len(a) / SAMPLE_RATE_HZ) for a in audio]
         for rows in self._batches([self.features.frame_count(len(samples)) for samples in audio]):
-            decoded = self._decoder.decode(self.encode([audio[row] for row in rows]))
-            for row, one in zip(rows, decoded, strict=True):
-                tokens = self.fill_holes(audio[row], one.tokens)
+            decoded = self._tokens([audio[row] for row in rows])
+            for row, written in zip(rows, decoded, strict=True):
+                tokens = self.fill_holes(audio[row], written)
                 heard = self.transcription(tokens, len(audio[row]))
-                results[row] = replace(heard, recovered=tokens is not one.tokens)
+                results[row] = replace(heard, recovered=tokens is not written)
         return results
 
     def set_phrases(
@@ -129,7 +129,13 @@ class Recognizer:
         """Tokens of one piece of audio, from a fresh state and without the guard."""
         if not self.features.frame_count(len(samples)):
             return ()
-        return self.decode(self.encode([samples]))[0].tokens
+        return self._tokens([samples])[0]
+
+    def _tokens(self, audio: Sequence[FloatArray]) -> list[tuple[Token, ...]]:
+        """Tokens of a batch from fresh states: on the engine's device where it offers that."""
+        if isinstance(self.engine, AudioDecoder) and self._decoder.phrases is None:
+            return self.engine.decode_audio(audio)
+        return [one.tokens for one in self.decode(self.encode(audio))]
 
     def _batches(self, frames: Sequence[int]) -> Iterator[list[int]]:
         """Rows in batches of similar length, so that little is padded; rows without a frame are left out."""

@@ -57,7 +57,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from parakeet_asr_tools.nemo.archive import open_archive
+    from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr_tools.onnx_export.model_directory import ExportOptions, export_model
 
     options = ExportOptions(

@@ -26,7 +26,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from parakeet_asr_tools.nemo.archive import open_archive
+    from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr_tools.nemo.repack import repack_float16
 
     with progress(f"repacking {arguments.nemo.name}"), open_archive(arguments.nemo) as archive:

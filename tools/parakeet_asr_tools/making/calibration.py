@@ -18,10 +18,10 @@ import torch
 from parakeet_asr.core.decoding import GreedyDecoder
 from parakeet_asr.core.engine import EncoderOutput, PredictorState
 from parakeet_asr.core.features import FeatureExtractor
+from parakeet_asr.engines.pytorch.engine import TorchEngine
+from parakeet_asr.engines.pytorch.model.transducer import Transducer
 from parakeet_asr.errors import ModelError
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray
-from parakeet_asr_tools.torch_model.engine import TorchEngine
-from parakeet_asr_tools.torch_model.transducer import Transducer
 
 TOKENS_PER_S = (2.0, 5.0)
 TARGET_TOKENS_PER_S = 3.5

@@ -11,12 +11,12 @@ import yaml
 from torch import Tensor, nn
 
 from parakeet_asr.core.filterbank import slaney_filterbank
+from parakeet_asr.engines.pytorch.model.transducer import Transducer
+from parakeet_asr.nemo.config import TransducerConfig, parse_config
 from parakeet_asr_tools.making.calibration import Calibration, calibrate
 from parakeet_asr_tools.making.presets import DecoderName, Preset, model_config
-from parakeet_asr_tools.nemo.config import TransducerConfig, parse_config
 from parakeet_asr_tools.nemo.vocabulary import pieces, sentencepiece_model
 from parakeet_asr_tools.nemo.writing import write_archive
-from parakeet_asr_tools.torch_model.transducer import Transducer
 
 _EMBEDDING_GAIN = 0.5
 

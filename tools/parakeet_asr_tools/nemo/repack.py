@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from parakeet_asr.errors import ArchiveError
-from parakeet_asr_tools.nemo.archive import NemoArchive
+from parakeet_asr.nemo.archive import NemoArchive
 from parakeet_asr_tools.nemo.writing import write_archive
 
 CONSTANT_PREFIXES = ("preprocessor.",)

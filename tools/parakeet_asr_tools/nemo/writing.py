@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from parakeet_asr_tools.nemo.archive import CONFIG_MEMBER, WEIGHTS_MEMBER
+from parakeet_asr.nemo.archive import CONFIG_MEMBER, WEIGHTS_MEMBER
 
 
 def write_archive(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
+from parakeet_asr.engines.pytorch.model.subsampling import Subsampling
 from parakeet_asr_tools.onnx_export.builder import GraphBuilder
 from parakeet_asr_tools.onnx_export.layers import array_of, valid_mask
-from parakeet_asr_tools.torch_model.subsampling import Subsampling
 
 _PADS = [2, 2, 1, 1]  # before in time and frequency, behind in time and frequency
 

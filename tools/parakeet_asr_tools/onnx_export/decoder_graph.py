@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parakeet_asr.engines.pytorch.model.transducer import Predictor, Transducer
 from parakeet_asr_tools.onnx_export.builder import Array, GraphBuilder
 from parakeet_asr_tools.onnx_export.layers import array_of, linear
-from parakeet_asr_tools.torch_model.transducer import Predictor, Transducer
 
 _TABLE_PIECES = 1024  # up to this vocabulary a table of the first layer's gates is small enough
 

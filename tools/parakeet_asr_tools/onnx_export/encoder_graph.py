@@ -16,15 +16,15 @@ import math
 import numpy as np
 from torch import nn
 
-from parakeet_asr_tools.nemo.config import EncoderConfig
+from parakeet_asr.engines.pytorch.model.attention import MASKED_SCORE, RelativeAttention
+from parakeet_asr.engines.pytorch.model.convolution import Convolution
+from parakeet_asr.engines.pytorch.model.encoder import ConformerLayer, FeedForward
+from parakeet_asr.engines.pytorch.model.transducer import Transducer
+from parakeet_asr.nemo.config import EncoderConfig
 from parakeet_asr_tools.onnx_export.builder import Array, GraphBuilder
 from parakeet_asr_tools.onnx_export.layers import array_of, layer_norm, linear, swish, valid_mask
 from parakeet_asr_tools.onnx_export.subsampling_graph import subsampling
 from parakeet_asr_tools.onnx_export.surroundings import Surroundings
-from parakeet_asr_tools.torch_model.attention import MASKED_SCORE, RelativeAttention
-from parakeet_asr_tools.torch_model.convolution import Convolution
-from parakeet_asr_tools.torch_model.encoder import ConformerLayer, FeedForward
-from parakeet_asr_tools.torch_model.transducer import Transducer
 
 _TO_CHANNELS_LAST = [0, 2, 3, 1]
 _TO_CHANNELS_FIRST = [0, 3, 1, 2]

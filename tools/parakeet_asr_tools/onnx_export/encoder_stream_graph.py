@@ -11,15 +11,15 @@ from __future__ import annotations
 import numpy as np
 
 from parakeet_asr.core.model_spec import StreamingSpec
-from parakeet_asr_tools.nemo.streaming import streaming_spec
+from parakeet_asr.engines.pytorch.model.attention import MASKED_SCORE, RelativeAttention, relative_positions
+from parakeet_asr.engines.pytorch.model.encoder import ConformerLayer
+from parakeet_asr.engines.pytorch.model.transducer import Transducer
+from parakeet_asr.nemo.streaming import streaming_spec
 from parakeet_asr_tools.onnx_export.builder import GraphBuilder
 from parakeet_asr_tools.onnx_export.causal_subsampling import causal_subsampling
 from parakeet_asr_tools.onnx_export.encoder_graph import conformer_layer
 from parakeet_asr_tools.onnx_export.layers import array_of, linear, valid_mask
 from parakeet_asr_tools.onnx_export.subsampling_graph import subsampling_projection
-from parakeet_asr_tools.torch_model.attention import MASKED_SCORE, RelativeAttention, relative_positions
-from parakeet_asr_tools.torch_model.encoder import ConformerLayer
-from parakeet_asr_tools.torch_model.transducer import Transducer
 
 
 def write_encoder_stream(graph: GraphBuilder, model: Transducer) -> None:

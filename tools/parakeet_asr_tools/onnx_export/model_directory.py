@@ -15,19 +15,19 @@ from parakeet_asr.core.model_spec import (
     ModelSpec,
     SourceSpec,
 )
+from parakeet_asr.engines.pytorch.model.transducer import Transducer, load_transducer
 from parakeet_asr.errors import ArchiveError
+from parakeet_asr.nemo.archive import NemoArchive
+from parakeet_asr.nemo.config import TransducerConfig, parse_config
+from parakeet_asr.nemo.contract import TOKENIZER_FILE, contract
+from parakeet_asr.nemo.streaming import streaming_spec, with_right_context
 from parakeet_asr_tools import __version__
-from parakeet_asr_tools.contract import TOKENIZER_FILE, contract
-from parakeet_asr_tools.nemo.archive import NemoArchive
-from parakeet_asr_tools.nemo.config import TransducerConfig, parse_config
-from parakeet_asr_tools.nemo.streaming import streaming_spec, with_right_context
 from parakeet_asr_tools.onnx_export.builder import ExternalData, GraphBuilder, WeightFormat
 from parakeet_asr_tools.onnx_export.card import model_card
 from parakeet_asr_tools.onnx_export.decoder_graph import write_decoder_step, write_joint, write_predictor
 from parakeet_asr_tools.onnx_export.encoder_graph import write_encoder
 from parakeet_asr_tools.onnx_export.encoder_stream_graph import write_encoder_stream
 from parakeet_asr_tools.staging import hash_files, staged, write_spec
-from parakeet_asr_tools.torch_model.transducer import Transducer, load_transducer
 
 EXTERNAL_ABOVE_BYTES = 1 << 30  # protobuf ends at 2 GiB; stay well below
 CARD_FILE = "README.md"

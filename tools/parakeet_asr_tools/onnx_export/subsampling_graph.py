@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
-from parakeet_asr_tools.nemo.config import EncoderConfig
+from parakeet_asr.engines.pytorch.model.encoder import Encoder
+from parakeet_asr.engines.pytorch.model.subsampling import Subsampling
+from parakeet_asr.nemo.config import EncoderConfig
 from parakeet_asr_tools.onnx_export.builder import GraphBuilder
 from parakeet_asr_tools.onnx_export.causal_subsampling import causal_subsampling
 from parakeet_asr_tools.onnx_export.layers import array_of, valid_mask
-from parakeet_asr_tools.torch_model.encoder import Encoder
-from parakeet_asr_tools.torch_model.subsampling import Subsampling
 
 DROWNED = -60000.0
 """What rows of padding become before a ReLU; the largest round number that float16 holds."""

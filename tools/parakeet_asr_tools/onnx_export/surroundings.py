@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from parakeet_asr_tools.torch_model.attention import RelativeAttention
+from parakeet_asr.engines.pytorch.model.attention import RelativeAttention
 
 
 class Surroundings(Protocol):

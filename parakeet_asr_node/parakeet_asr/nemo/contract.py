@@ -12,8 +12,8 @@ from parakeet_asr.core.model_spec import (
     ModelSpec,
     SourceSpec,
 )
-from parakeet_asr_tools.nemo.config import TransducerConfig
-from parakeet_asr_tools.nemo.streaming import streaming_spec
+from parakeet_asr.nemo.config import TransducerConfig
+from parakeet_asr.nemo.streaming import streaming_spec
 
 TOKENIZER_FILE = "tokenizer.model"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from parakeet_asr_tools.nemo.config import EncoderConfig
-from parakeet_asr_tools.torch_model.lengths import halve_length, valid_mask
+from parakeet_asr.engines.pytorch.model.lengths import halve_length, valid_mask
+from parakeet_asr.nemo.config import EncoderConfig
 
 
 class Subsampling(nn.Module):

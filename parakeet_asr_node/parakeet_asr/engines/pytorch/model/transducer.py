@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from parakeet_asr.engines.pytorch.model.encoder import Encoder
 from parakeet_asr.errors import ArchiveError
-from parakeet_asr_tools.nemo.config import PredictorConfig, TransducerConfig
-from parakeet_asr_tools.torch_model.encoder import Encoder
+from parakeet_asr.nemo.config import PredictorConfig, TransducerConfig
 
 IGNORED_PREFIXES = ("preprocessor.", "ctc_decoder.", "spec_augmentation.", "loss.")
 """Entries of a NeMo checkpoint that inference of the transducer does not use."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from parakeet_asr.core.model_spec import StreamingSpec, cache_aware_streaming
 from parakeet_asr.errors import ArchiveError
-from parakeet_asr_tools.nemo.config import EncoderConfig, TransducerConfig
+from parakeet_asr.nemo.config import EncoderConfig, TransducerConfig
 
 
 def streaming_spec(encoder: EncoderConfig) -> StreamingSpec:

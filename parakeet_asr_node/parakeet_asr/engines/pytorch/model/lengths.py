@@ -24,12 +24,12 @@ def valid_mask(length: Tensor, size: int, first: Tensor | None = None) -> Tensor
     return before if first is None else before & (places >= first[:, None])
 
 
-def chunk_mask(steps: int, left_steps: int, right_steps: int) -> Tensor:
+def chunk_mask(steps: int, left_steps: int, right_steps: int, device: torch.device | None = None) -> Tensor:
     """[steps, steps] bool: which keys a query sees in NeMo's ``chunked_limited`` attention.
 
     Steps come in chunks of ``right_steps + 1``; a query sees its own chunk and as many whole ones before
     it as make ``left_steps``.
     """
-    chunk = torch.arange(steps) // (right_steps + 1)
+    chunk = torch.arange(steps, device=device) // (right_steps + 1)
     behind = chunk[:, None] - chunk[None, :]
     return (behind >= 0) & (behind <= left_steps // (right_steps + 1))

@@ -1,5 +1,5 @@
 """The FastConformer transducer in PyTorch, written from its published description.
 
-It is the reference that exported graphs are compared with; its parameters carry NeMo's names, so that
+Engine torch runs it, and exported graphs are compared with it; its parameters carry NeMo's names, so that
 a NeMo state dict loads strictly.
 """

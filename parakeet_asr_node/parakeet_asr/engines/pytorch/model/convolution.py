@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from parakeet_asr_tools.nemo.config import EncoderConfig
+from parakeet_asr.nemo.config import EncoderConfig
 
 
 class Convolution(nn.Module):
@@ -41,8 +41,8 @@ class Convolution(nn.Module):
 
     def _before(self, x: Tensor, valid: Tensor) -> Tensor:
         """What the depthwise convolution reads, [batch, d_model, steps]."""
-        x = functional.glu(self.pointwise_conv1(x.transpose(1, 2)), dim=1)
-        return x.masked_fill(~valid[:, None, :], 0.0)
+        x = functional.glu(_pointwise(self.pointwise_conv1, x), dim=2)
+        return x.masked_fill(~valid[:, :, None], 0.0).transpose(1, 2)
 
     def _behind(self, x: Tensor) -> Tensor:
         x = self.depthwise_conv(x)
@@ -50,5 +50,9 @@ class Convolution(nn.Module):
             x = self.batch_norm(x.transpose(1, 2)).transpose(1, 2)
         else:
             x = self.batch_norm(x)
-        out: Tensor = self.pointwise_conv2(functional.silu(x)).transpose(1, 2)
-        return out
+        return _pointwise(self.pointwise_conv2, functional.silu(x).transpose(1, 2))
+
+
+def _pointwise(convolution: nn.Conv1d, x: Tensor) -> Tensor:
+    """A convolution of one step over [batch, steps, channels]: a matrix product, and no change of layout."""
+    return functional.linear(x, convolution.weight[:, :, 0], convolution.bias)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from parakeet_asr_tools.nemo.config import EncoderConfig
-from parakeet_asr_tools.torch_model.attention import RelativeAttention, relative_positions
-from parakeet_asr_tools.torch_model.convolution import Convolution
-from parakeet_asr_tools.torch_model.lengths import chunk_mask, valid_mask
-from parakeet_asr_tools.torch_model.subsampling import Subsampling
+from parakeet_asr.engines.pytorch.model.attention import RelativeAttention, relative_positions
+from parakeet_asr.engines.pytorch.model.convolution import Convolution
+from parakeet_asr.engines.pytorch.model.lengths import chunk_mask, valid_mask
+from parakeet_asr.engines.pytorch.model.subsampling import Subsampling
+from parakeet_asr.nemo.config import EncoderConfig
 
 
 class FeedForward(nn.Module):
@@ -119,23 +119,23 @@ class Encoder(nn.Module):
         x, steps = self.pre_encode(features, length)
         x = x * self.scale
         size = x.shape[1]
-        positions = relative_positions(size, size, x.shape[2]).to(x)
+        positions = relative_positions(size, size, x.shape[2], x.device).to(x.dtype)
         valid = valid_mask(steps, size)
         visible = valid[:, None, :]
         if self.config.attention_style == "chunked_limited":
-            visible = visible & chunk_mask(size, *self.config.attention_context_steps)
+            visible = visible & chunk_mask(size, *self.config.attention_context_steps, x.device)
         for layer in self.layers:
             x = layer(x, positions, visible, valid)
         return x.transpose(1, 2), steps
 
-    def initial_caches(self, batch: int) -> Caches:
+    def initial_caches(self, batch: int, device: torch.device | None = None) -> Caches:
         """Nothing was heard yet."""
         config = self.config
         left, before = config.attention_context_steps[0], config.conv_context_steps[0]
         return Caches(
-            torch.zeros(batch, config.layers, left, config.d_model),
-            torch.zeros(batch, config.layers, config.d_model, before),
-            torch.zeros(batch, dtype=torch.int64),
+            torch.zeros(batch, config.layers, left, config.d_model, device=device),
+            torch.zeros(batch, config.layers, config.d_model, before, device=device),
+            torch.zeros(batch, dtype=torch.int64, device=device),
         )
 
     def step(self, features: Tensor, length: Tensor, caches: Caches) -> tuple[Tensor, Tensor, Caches]:
@@ -159,7 +159,7 @@ class Encoder(nn.Module):
         x, steps = self.pre_encode(features, length, nothing)
         x, steps = x[:, dropped:] * self.scale, (steps - dropped).clamp(min=0)
         new, left = x.shape[1], caches.channel.shape[2]
-        positions = relative_positions(new, left + new, x.shape[2]).to(x)
+        positions = relative_positions(new, left + new, x.shape[2], x.device).to(x.dtype)
         visible = valid_mask(steps + left, left + new, left - caches.length)[:, None]
         valid = valid_mask(steps, new)
         channels, times = [], []

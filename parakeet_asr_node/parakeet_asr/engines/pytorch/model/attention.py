@@ -7,20 +7,21 @@ import math
 import torch
 from torch import Tensor, nn
 
-from parakeet_asr_tools.nemo.config import EncoderConfig
+from parakeet_asr.nemo.config import EncoderConfig
 
 MASKED_SCORE = -10000.0
 """What a score outside of the visible steps becomes; exp of it is 0 and it fits into float16."""
 
 
-def relative_positions(queries: int, keys: int, d_model: int) -> Tensor:
+def relative_positions(queries: int, keys: int, d_model: int, device: torch.device | None = None) -> Tensor:
     """Sinusoids of the distances from the last ``queries`` of ``keys`` steps to all of them.
 
     Returns:
         [queries + keys - 1, d_model] for ``keys - 1 ... -(queries - 1)``, sin and cos in turn.
     """
-    distance = torch.arange(keys - 1, -queries, -1, dtype=torch.float32)[:, None]
-    frequency = torch.exp(torch.arange(0, d_model, 2, dtype=torch.float32) * -(math.log(10000.0) / d_model))
+    distance = torch.arange(keys - 1, -queries, -1, dtype=torch.float32, device=device)[:, None]
+    places = torch.arange(0, d_model, 2, dtype=torch.float32, device=device)
+    frequency = torch.exp(places * -(math.log(10000.0) / d_model))
     angle = distance * frequency
     return torch.stack((angle.sin(), angle.cos()), dim=2).flatten(1)
 

@@ -11,31 +11,28 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-import pickle
 import shutil
 import tarfile
 import tempfile
-import warnings
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
-import torch
 import yaml
 from torch import Tensor
 
 from parakeet_asr.errors import ArchiveError
+from parakeet_asr.nemo.checkpoint import MAX_WEIGHTS_BYTES, CheckpointPlace, load_checkpoint
 
 CONFIG_MEMBER = "model_config.yaml"
 WEIGHTS_MEMBER = "model_weights.ckpt"
 
 MAX_MEMBERS = 256
 MAX_TEXT_BYTES = 16 << 20  # configuration and tokenizer files
-MAX_WEIGHTS_BYTES = 32 << 30
 _COPY_BYTES = 4 << 20
+_PLAIN = "r:"
 _DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error, gzip.BadGzipFile)
 
 
@@ -44,11 +41,15 @@ class NemoArchive:
     """What a ``.nemo`` file holds. Weights may be memory mapped: valid while the archive is open."""
 
     path: Path
-    sha256: str
     config: dict[str, Any]  # model_config.yaml
     config_text: bytes  # the same, as it was written
     weights: dict[str, Tensor]
     files: dict[str, bytes]  # every other regular member by its plain name: tokenizer and vocabulary
+
+    @property
+    def sha256(self) -> str:
+        """Of the whole file, which is read for it."""
+        return file_sha256(self.path)
 
     def file(self, reference: str) -> bytes:
         """The member that the configuration means with ``nemo:<name>``.
@@ -65,13 +66,18 @@ class NemoArchive:
 
 
 @contextlib.contextmanager
-def open_archive(path: Path, scratch_dir: Path | None = None) -> Iterator[NemoArchive]:
+def open_archive(
+    path: Path, scratch_dir: Path | None = None, *, in_place: bool = False, device: str = "cpu"
+) -> Iterator[NemoArchive]:
     """Open a ``.nemo`` file for reading.
 
     Args:
         path: the archive.
         scratch_dir: where the checkpoint is unpacked to be memory mapped, removed at the end; None is
             the system's temporary directory. It needs as much room as the checkpoint.
+        in_place: read the weights into memory from where they lie in the archive, which is faster where all
+            of them are wanted; an archive that is gzipped is unpacked all the same.
+        device: where the weights shall be, as torch names it.
 
     Raises:
         ArchiveError: it is missing, damaged, unsafe, or no ``.nemo`` file.
@@ -79,15 +85,14 @@ def open_archive(path: Path, scratch_dir: Path | None = None) -> Iterator[NemoAr
     if not path.is_file():
         raise ArchiveError(f"{path}: no such file; expected a .nemo archive")
     with tempfile.TemporaryDirectory(prefix="parakeet-asr-", dir=scratch_dir) as scratch:
-        checkpoint = Path(scratch) / "weights.ckpt"
-        files = _read_members(path, checkpoint)
+        unpacked = Path(scratch) / "weights.ckpt"
+        checkpoint, files = _read_members(path, unpacked, in_place)
         config_text = files.pop(CONFIG_MEMBER)
         yield NemoArchive(
             path=path,
-            sha256=file_sha256(path),
             config=_parse_config(path, config_text),
             config_text=config_text,
-            weights=load_checkpoint(checkpoint, f"{path}: {WEIGHTS_MEMBER}"),
+            weights=load_checkpoint(checkpoint, f"{path}: {WEIGHTS_MEMBER}", device),
             files=files,
         )
 
@@ -101,10 +106,12 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_members(path: Path, checkpoint: Path) -> dict[str, bytes]:
-    """Check every member, stream the checkpoint to ``checkpoint`` and return the small files."""
+def _read_members(path: Path, unpacked: Path, in_place: bool) -> tuple[CheckpointPlace, dict[str, bytes]]:
+    """Check every member; where the checkpoint can be read, and the small files."""
+    checkpoint = CheckpointPlace(unpacked)
     try:
-        with tarfile.open(path, _tar_mode(path)) as tar:
+        mode = _tar_mode(path)
+        with tarfile.open(path, mode) as tar:
             members = _checked_members(path, tar)
             for required in (CONFIG_MEMBER, WEIGHTS_MEMBER):
                 if required not in members:
@@ -116,10 +123,13 @@ def _read_members(path: Path, checkpoint: Path) -> dict[str, bytes]:
                 source = tar.extractfile(member)
                 if source is None:
                     raise ArchiveError(f"{path}: member {name!r} has no content")
-                if name == WEIGHTS_MEMBER:
-                    with checkpoint.open("wb") as sink:
+                if name == WEIGHTS_MEMBER and in_place and mode == _PLAIN and not member.issparse():
+                    checkpoint = CheckpointPlace(path, member.offset_data, member.size)
+                    found = min(member.size, path.stat().st_size - member.offset_data)
+                elif name == WEIGHTS_MEMBER:
+                    with unpacked.open("wb") as sink:
                         shutil.copyfileobj(source, sink, _COPY_BYTES)
-                    found = checkpoint.stat().st_size
+                    found = unpacked.stat().st_size
                 else:
                     files[name] = source.read()
                     found = len(files[name])
@@ -127,7 +137,7 @@ def _read_members(path: Path, checkpoint: Path) -> dict[str, bytes]:
                     raise ArchiveError(
                         f"{path}: member {name!r} ends after {found} of {member.size} bytes: truncated"
                     )
-            return files
+            return checkpoint, files
     except _DAMAGED as error:
         raise ArchiveError(
             f"{path}: damaged or not a .nemo archive ({error}); copy or download it again"
@@ -137,7 +147,7 @@ def _read_members(path: Path, checkpoint: Path) -> dict[str, bytes]:
 def _tar_mode(path: Path) -> Any:
     """Plain tar or gzip by magic number; never the other codecs that tarfile would try."""
     with path.open("rb") as stream:
-        return "r:gz" if stream.read(2) == b"\x1f\x8b" else "r:"
+        return "r:gz" if stream.read(2) == b"\x1f\x8b" else _PLAIN
 
 
 def _checked_members(path: Path, tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
@@ -172,47 +182,3 @@ def _parse_config(path: Path, text: bytes) -> dict[str, Any]:
     if not isinstance(config, Mapping):
         raise ArchiveError(f"{path}: {CONFIG_MEMBER} holds {type(config).__name__}, expected a mapping")
     return dict(config)
-
-
-def load_checkpoint(path: Path, what: str) -> dict[str, Tensor]:
-    """Load a state dict without running anything that is pickled in it.
-
-    Args:
-        path: the checkpoint file.
-        what: its name in messages.
-
-    Raises:
-        ArchiveError: it is damaged, wants to run code, or is no flat dictionary of dense tensors.
-    """
-    try:
-        with path.open("rb") as stream:
-            is_zip = _is_bounded_zip(stream, what)
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # about pickles that torch did not write: refused or loaded, either is clear
-            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        raise ArchiveError(f"{what}: wants to run code or is damaged, refused ({reason})") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ArchiveError(f"{what}: damaged ({str(error).splitlines()[0]})") from error
-    if not isinstance(loaded, Mapping):
-        raise ArchiveError(f"{what}: holds {type(loaded).__name__}, expected a dictionary of tensors")
-    for key, value in loaded.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor) or value.layout != torch.strided:
-            raise ArchiveError(f"{what}: entry {key!r} is no dense tensor")
-    return dict(loaded)
-
-
-def _is_bounded_zip(stream: IO[bytes], what: str) -> bool:
-    """Whether it is a torch zip; refuses one that would unpack beyond the limit."""
-    if not zipfile.is_zipfile(stream):
-        return False
-    with zipfile.ZipFile(stream) as archive:
-        infos = archive.infolist()
-    if sum(info.file_size for info in infos) > MAX_WEIGHTS_BYTES:
-        raise ArchiveError(f"{what}: unpacks to more than {MAX_WEIGHTS_BYTES} bytes; refused")
-    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
-        raise ArchiveError(f"{what}: has compressed entries, which torch never writes; refused")
-    return True
