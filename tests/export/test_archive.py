@@ -38,8 +38,9 @@ def write_tar(path: Path, members: dict[str, bytes], extra: list[tarfile.TarInfo
 
 
 def refused(path: Path, match: str) -> None:
-    with pytest.raises(ArchiveError, match=match), open_archive(path):
-        pass
+    for in_place in (False, True):
+        with pytest.raises(ArchiveError, match=match), open_archive(path, in_place=in_place):
+            pass
 
 
 def link(kind: bytes, name: str = "tokenizer.vocab", target: str = "/etc/passwd") -> tarfile.TarInfo:
@@ -53,6 +54,20 @@ def test_reads_what_was_written(tiny_archive: Callable[..., Path]) -> None:
         assert archive.config["encoder"]["n_layers"] == 2
         assert archive.file("nemo:tokenizer.model")
         assert archive.weights["joint.enc.weight"].shape == (28, 32)
+
+
+def test_weights_read_in_place_are_those_that_are_mapped(
+    tiny_archive: Callable[..., Path], tmp_path: Path
+) -> None:
+    plain = tiny_archive()
+    zipped = tmp_path / "zipped.nemo"
+    zipped.write_bytes(gzip.compress(plain.read_bytes()))
+    with open_archive(plain) as mapped:
+        expected = {name: value.clone() for name, value in mapped.weights.items()}
+    for path in (plain, zipped):
+        with open_archive(path, in_place=True) as archive:
+            assert archive.weights.keys() == expected.keys()
+            assert all(torch.equal(archive.weights[name], value) for name, value in expected.items())
 
 
 def test_reads_gzip(tiny_archive: Callable[..., Path], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from parakeet_asr.errors import ParakeetError
 from parakeet_asr_tools import __version__
 from parakeet_asr_tools.benchmark import commands as benchmark
+from parakeet_asr_tools.benchmark import gpu as bench_gpu
 from parakeet_asr_tools.benchmark import stream as bench_stream
 from parakeet_asr_tools.commands import convert_precision, export, make_nemo, optimize, repack
 from parakeet_asr_tools.console import errors
@@ -24,7 +25,17 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (export, optimize, convert_precision, repack, make_nemo, benchmark, bench_stream, studies):
+    for command in (
+        export,
+        optimize,
+        convert_precision,
+        repack,
+        make_nemo,
+        benchmark,
+        bench_stream,
+        bench_gpu,
+        studies,
+    ):
         command.add_parser(commands)
     return top
 

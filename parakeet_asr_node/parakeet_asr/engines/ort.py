@@ -50,6 +50,8 @@ class OrtEngine:
                 f"device {device!r} needs ONNX Runtime's {_PROVIDERS[device]}, this build has "
                 f"{onnxruntime.get_available_providers()}; install onnxruntime-gpu or use device 'cpu'"
             )
+        if device == "cuda":
+            _preload_cuda()
         self.spec = spec
         self.description = f"onnxruntime {onnxruntime.__version__} {device}"
         self._encoder = _load(directory, spec.graphs["encoder"], threads, device)
@@ -98,6 +100,13 @@ class OrtEngine:
     def close(self) -> None:
         """Free the sessions; a stream that is open keeps its own until it is dropped."""
         self._encoder = self._decoder = self._streaming = None
+
+
+def _preload_cuda() -> None:
+    """Load CUDA and cuDNN that came with Python packages, which the dynamic linker does not find."""
+    preload = getattr(onnxruntime, "preload_dlls", None)  # since 1.21
+    if preload is not None:
+        preload()
 
 
 def _stack(rows: list[EncoderOutput]) -> EncoderOutput:

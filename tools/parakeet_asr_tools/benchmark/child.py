@@ -16,7 +16,7 @@ from typing import TextIO
 
 import numpy as np
 
-from parakeet_asr_tools.benchmark.contenders import Contender, FloatArray, create
+from parakeet_asr_tools.benchmark.contenders import Contender, FloatArray, Staged, create
 from parakeet_asr_tools.benchmark.job import Answer, Clip, Job, Request
 
 WARM_UP_CLIPS = 16  # spread over all lengths: every kernel and allocator has seen its sizes
@@ -65,6 +65,12 @@ def work(contender: Contender, request: Request, audio: list[FloatArray]) -> Ans
     groups = [audio[i : i + request.batch] for i in range(0, len(audio), request.batch)]
     if request.work == "accuracy":
         return Answer(hypotheses=[heard for group in groups for heard in contender.transcribe_ids(group)])
+    if request.work == "stages":
+        if not isinstance(contender, Staged):
+            return Answer()
+        contender.stages(audio)  # shapes that were not there yet
+        contender.stages(audio)
+        return Answer(stages_s=contender.stages(audio))
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     if request.work == "speed":
         for group in groups:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Mode = Literal["cold", "memory", "serve"]
-Work = Literal["accuracy", "features", "speed"]
+Work = Literal["accuracy", "features", "speed", "stages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,7 @@ class Answer:
     wall_s: float = 0.0  # speed, features
     cpu_s: float = 0.0  # of the whole process, all threads: cpu_s / wall_s is the number of cores used
     hypotheses: list[Hypothesis] = field(default_factory=list)  # accuracy, in the rows' order
+    stages_s: dict[str, float] = field(default_factory=dict)  # stages: of one batch
     first_transcript_at_s: float = 0.0  # cold: CLOCK_MONOTONIC, the same clock in every process
     peak_resident_bytes: int = 0  # memory
 

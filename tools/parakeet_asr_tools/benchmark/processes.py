@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
+import parakeet_asr
 import parakeet_asr_tools
 from parakeet_asr.errors import ParakeetError
 from parakeet_asr_tools.benchmark.job import Answer, Job, Request
@@ -30,6 +31,7 @@ class Entrant:
     name: str
     python: Path
     model: Path
+    with_runtime: bool = False  # it is this project in an environment where it is not installed
 
 
 class ChildError(ParakeetError):
@@ -82,7 +84,7 @@ class Child:
         self.started_s = time.monotonic()
         self._process = subprocess.Popen(
             _command(entrant.python, "child", str(folder / "job.json")),
-            env=_environment(folder, job.threads),
+            env=_environment(folder, job.threads, entrant.with_runtime),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -163,12 +165,13 @@ def _command(python: Path, module: str, *arguments: str) -> list[str]:
     return [str(python.absolute()), "-m", f"parakeet_asr_tools.benchmark.{module}", *arguments]
 
 
-def _environment(scratch: Path, threads: int) -> dict[str, str]:
+def _environment(scratch: Path, threads: int, with_runtime: bool = False) -> dict[str, str]:
     """Ours with the number of threads, and a path that holds this package and nothing else of ours."""
     path = scratch / "path"
     path.mkdir()
-    package = Path(next(iter(parakeet_asr_tools.__path__)))
-    (path / package.name).symlink_to(package)  # the peers' own numpy must win
+    for module in (parakeet_asr_tools, parakeet_asr) if with_runtime else (parakeet_asr_tools,):
+        package = Path(next(iter(module.__path__)))
+        (path / package.name).symlink_to(package)  # the peers' own numpy must win
     return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), "PYTHONPATH": str(path)}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -34,18 +35,30 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def _guarded(method: Callable[_P, _R]) -> Callable[_P, _R]:
+def _guarded(
+    method: Callable[Concatenate[TorchEngine, _P], _R],
+) -> Callable[Concatenate[TorchEngine, _P], _R]:
     """Run without gradients, and turn what PyTorch raises into an EngineError."""
 
     @wraps(method)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+    def run(self: TorchEngine, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        if self.closed:
+            raise EngineError("this engine was closed; load the model again")
         try:
             with torch.inference_mode():
-                return method(*args, **kwargs)
+                return method(self, *args, **kwargs)
         except (RuntimeError, torch.OutOfMemoryError) as error:
             raise EngineError(f"PyTorch failed: {str(error).splitlines()[0]}") from error
 
     return run
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Encoder steps of a batch on the device."""
+
+    projected: Tensor  # [batch, steps, joint_hidden]
+    steps: Tensor  # [batch] int64, valid ones
 
 
 class TorchEngine:
@@ -73,6 +86,7 @@ class TorchEngine:
         Raises:
             EngineError: the device is not there.
         """
+        self.closed = False
         self._device = torch.device(device)
         if self._device.type == "cuda" and not torch.cuda.is_available():
             raise EngineError(
@@ -119,14 +133,23 @@ class TorchEngine:
         )
         return StepOutput(logits.cpu().numpy(), PredictorState(hidden.cpu().numpy(), cell.cpu().numpy()))
 
-    @_guarded
     def decode_audio(self, audio: Sequence[FloatArray]) -> list[tuple[Token, ...]]:
         """See :class:`parakeet_asr.core.engine.AudioDecoder`."""
+        return self.decode_heard(self.hear(audio))
+
+    @_guarded
+    def hear(self, audio: Sequence[FloatArray]) -> Heard:
+        """The first half of :meth:`decode_audio`: features and encoder. Valid until the next call."""
         samples, lengths = self._batch(audio)
         projected, steps = self._hear(samples, lengths)
+        return Heard(projected[: len(audio)], steps[: len(audio)])
+
+    @_guarded
+    def decode_heard(self, heard: Heard) -> list[tuple[Token, ...]]:
+        """The second half of :meth:`decode_audio`."""
         if self._decoder is None:
             self._decoder = BatchDecoder(self.model, self._spec.decoder, self._device)
-        return self._decoder.decode(projected[: len(audio)], steps[: len(audio)])
+        return self._decoder.decode(heard.projected, heard.steps)
 
     @_guarded
     def open_stream(self) -> TorchEncoderStream:
@@ -140,6 +163,7 @@ class TorchEngine:
         for cache in (self._encode, self._hear, self._joined):
             cache.close()
         self._decoder = None
+        self.closed = True
         self.model.to("meta")
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from parakeet_asr.core.decoding import default_window_steps
 from parakeet_asr.core.model_spec import DecoderSpec
@@ -28,36 +27,24 @@ _TOKENS_PER_ROUND = 1024  # a stream that wrote so many waits until they were fe
 _COLUMNS = 4  # of what is written: token, step, duration, probability
 
 
-class FastPredictor(nn.Module):
-    """The predictor for one token at a time: LSTM cells instead of an LSTM over a sequence of one.
-
-    The embedding and the first layer's input weights are one table: a row per token.
-    """
-
-    table: Tensor  # [tokens, 4 hidden]
+class CellPredictor(nn.Module):
+    """The predictor for one token at a time: LSTM cells, each fused, instead of an LSTM over one step."""
 
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
+        self._embedding = predictor.embedding
         # [input weights, state weights, input bias, state bias] of every layer
         self._layers: list[list[Tensor]] = [list(layer) for layer in predictor.lstm.all_weights]
-        weight, _, bias, _ = self._layers[0]
-        table = functional.linear(predictor.embedding.weight, weight, bias)
-        self.register_buffer("table", table, persistent=False)
 
     def forward(self, token: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See :class:`Predictor`."""
-        gates = self.table[token]
-        hiddens: list[Tensor] = []
-        cells: list[Tensor] = []
-        for layer, (input_weight, weight, input_bias, bias) in enumerate(self._layers):
-            if layer:
-                gates = functional.linear(hiddens[-1], input_weight, input_bias)
-            gates = torch.addmm(gates + bias, hidden[layer], weight.t())
-            enter, forget, new, leave = gates.chunk(4, dim=1)
-            kept = torch.addcmul(forget.sigmoid() * cell[layer], enter.sigmoid(), new.tanh())
+        output: Tensor = self._embedding(token)
+        hiddens, cells = [], []
+        for layer, weights in enumerate(self._layers):
+            output, kept = torch.lstm_cell(output, (hidden[layer], cell[layer]), *weights)
+            hiddens.append(output)
             cells.append(kept)
-            hiddens.append(leave.sigmoid() * kept.tanh())
-        return hiddens[-1], torch.stack(hiddens), torch.stack(cells)
+        return output, torch.stack(hiddens), torch.stack(cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +240,7 @@ class BatchDecoder:
 
     def __init__(self, model: Transducer, spec: DecoderSpec, device: torch.device) -> None:
         """Decode with the predictor and joint of ``model``."""
-        self._predictor = FastPredictor(model.decoder)
+        self._predictor = CellPredictor(model.decoder)
         self._joint, self._spec, self._device = model.joint, spec, device
         self._loopers: dict[tuple[int, int], LabelLooper] = {}
 

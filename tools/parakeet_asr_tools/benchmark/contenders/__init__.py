@@ -7,7 +7,7 @@ where it leaves a choice, with the faster one (measured; see docs/decisions/0004
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,17 @@ class Contender(Protocol):
         ...
 
 
+@runtime_checkable
+class Staged(Protocol):
+    """A contender whose stages can be timed apart."""
+
+    def stages(self, audio: list[FloatArray]) -> dict[str, float]:
+        """Seconds per stage of one batch, in their order; the device has finished each before the next."""
+        ...
+
+
 def create(name: str) -> Contender:
-    """The contender of that name, not loaded yet; one that streams has its window behind a colon."""
+    """The contender of that name, not loaded yet; behind a colon its window, or how it is to run."""
     kind, _, window = name.partition(":")
     module = import_module(f"{__name__}.{kind}")
     return cast(Contender, module.create(window) if window else module.create())
