@@ -59,7 +59,10 @@ setup(
         'soundfile>=0.13,<1; python_version >= "3.11"',
         "soxr>=0.5,<2",
     ],
-    extras_require={"microphone": ["sounddevice>=0.4.6,<1"]},  # and PortAudio: apt install libportaudio2
+    extras_require={
+        "microphone": ["sounddevice>=0.4.6,<1"],  # and PortAudio: apt install libportaudio2
+        "torch": ["torch>=2.4", "pyyaml>=6,<7"],  # engine torch: a .nemo without export; 2.4: weights_only
+    },
     zip_safe=False,
     entry_points={
         "console_scripts": [
