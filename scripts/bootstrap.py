@@ -229,7 +229,7 @@ def fingerprint(stage: str, plan: Plan) -> str:
         "runtime": [node / "setup.py", node / "setup.cfg", node / "pyproject.toml"],
         "ros": [REQUIREMENTS / "ros-wheels.txt", *sorted(p for p in MESSAGES.rglob("*") if p.is_file())],
         "tools": [REQUIREMENTS / "tools.txt", tools / "pyproject.toml"],
-        "dev": [REQUIREMENTS / "dev.txt"],
+        "dev": [REQUIREMENTS / "dev.txt", REQUIREMENTS / "tensorrt.txt"],
     }
     digest = hashlib.sha256(plan.identity.encode())
     for path in [Path(__file__), REQUIREMENTS / "ros-sourced.txt", *inputs[stage]]:
@@ -250,6 +250,20 @@ def install_tools(plan: Plan) -> None:
 def install_dev(plan: Plan) -> None:
     """What tests and linting need."""
     pip(plan, "-r", str(REQUIREMENTS / "dev.txt"))
+    # The stubs ask for TensorRT itself, whose installation fails without a GPU driver.
+    pip(plan, "--no-deps", "-r", str(REQUIREMENTS / "tensorrt.txt"))
+    mend_stubs()
+
+
+def mend_stubs() -> None:
+    """Make TensorRT's stubs valid Python: they name an argument `in`, and forget a default."""
+    for path in VENV.glob("lib/python*/site-packages/tensorrt_bindings/tensorrt.pyi"):
+        text = path.read_text(encoding="utf-8")
+        mended = text.replace(", in: list[", ", in_: list[")
+        mended = mended.replace(
+            "power: Weights = None, channel_axis: int)", "power: Weights = None, channel_axis: int = 0)"
+        )
+        path.write_text(mended, encoding="utf-8")
 
 
 def install_ros(plan: Plan) -> None:

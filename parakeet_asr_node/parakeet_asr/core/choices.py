@@ -13,6 +13,10 @@ DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["auto", "float32", "float16", "bfloat16"]
 """Of an encoder's matrix products where the engine may choose; ``auto``: float16 on CUDA, else float32."""
 
+FallbackName = Literal["cpu", "error"]
+"""What is done where engine trt cannot be used: ONNX Runtime on the CPU, or nothing."""
+
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 DEVICES: tuple[DeviceName, ...] = get_args(DeviceName)
 PRECISIONS: tuple[PrecisionName, ...] = get_args(PrecisionName)
+FALLBACKS: tuple[FallbackName, ...] = get_args(FallbackName)

@@ -30,6 +30,19 @@ class LongformOptions:
     context_s: float = 5.0  # audio on either side that the encoder sees but nobody decodes
 
 
+def longform_within(longest_s: float) -> LongformOptions:
+    """Windows for an engine that takes at most ``longest_s`` of audio at once."""
+    default = LongformOptions()
+    context_s = min(default.context_s, longest_s / 4)
+    piece_s = min(default.piece_s, longest_s - 2 * context_s)
+    return LongformOptions(
+        single_pass_s=min(default.single_pass_s, longest_s),
+        piece_s=piece_s,
+        search_s=min(default.search_s, piece_s / 2),
+        context_s=context_s,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """A window of samples and the part of it that is decoded."""

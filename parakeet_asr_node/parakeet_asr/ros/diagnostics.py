@@ -150,6 +150,8 @@ def _engine(listener: Listener | None) -> Report:
         "path": str(listener.model.path),
         "load time (s)": f"{listener.load_s:.2f}",
     }
+    if listener.model.note:
+        return Report(Level.WARN, f"{listener.model.description}, {listener.model.note}", values)
     return Report(Level.OK, listener.model.description, values)
 
 

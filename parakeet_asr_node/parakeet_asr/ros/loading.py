@@ -61,6 +61,8 @@ class Loading:
                 device=values["device"],  # type: ignore[arg-type]
                 threads=int(values["threads"]) or None,
                 guard=guard_options(values),
+                fallback=values["engine_fallback"],  # type: ignore[arg-type]
+                rebuild=bool(values["engine_rebuild"]),
             )
             doing = "warming up"
             self._show(doing, name)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from parakeet_asr.core.choices import DEVICES, ENGINES
+from parakeet_asr.core.choices import DEVICES, ENGINES, FALLBACKS
 from parakeet_asr.core.duplex.options import ECHO_ACTIONS, MODES, DuplexOptions
 from parakeet_asr.core.guard import GuardOptions
 from parakeet_asr.core.session import SessionOptions
@@ -85,8 +85,15 @@ PARAMETERS = (
     Parameter("model", "demo",
               "name of a model that came with the package, or a path of a model directory or .nemo file",
               "configure"),
-    Parameter("engine", "auto", "what runs the networks; auto = torch for a .nemo file, ort for a directory",
+    Parameter("engine", "auto",
+              "what runs the networks; auto = torch for a .nemo file, trt where engines were built, else ort",
               "configure", choices=ENGINES),
+    Parameter("engine_fallback", "cpu",
+              "where TensorRT cannot be used: cpu = ONNX Runtime, with the reason in diagnostics; error",
+              "configure", choices=FALLBACKS),
+    Parameter("engine_rebuild", False,
+              "build TensorRT engines that are missing or do not fit this machine; takes minutes",
+              "configure"),
     Parameter("device", "auto", "where the engine runs; auto = ort on the CPU, torch on CUDA if it is there",
               "configure", choices=DEVICES),
     Parameter("threads", 0, "threads of the engine; 0 = as many as cores", "configure", "", 0, 256),
