@@ -27,8 +27,8 @@ def test_it_is_python(root: Path, name: str) -> None:
 def test_its_arguments_are_described(description: Any) -> None:
     arguments = {argument.name: argument.description for argument in description.get_launch_arguments()}
     assert set(arguments) == {
-        "namespace", "params_file", "model", "audio_source", "audio_file", "audio_topic",
-        "autostart", "log_level", "use_sim_time",
+        "namespace", "params_file", "model", "engine", "compute_device", "audio_source", "audio_device",
+        "audio_file", "audio_topic", "autostart", "log_level", "use_sim_time", "list_devices",
     }  # fmt: skip
     assert all(arguments.values())
 

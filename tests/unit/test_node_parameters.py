@@ -39,6 +39,25 @@ def test_the_nano_file_is_the_nano_profile(root: Path) -> None:
     assert session_options(DEFAULTS | flat(written["ros__parameters"])) == profile("nano")
 
 
+@pytest.mark.parametrize("name", ["laptop", "orin_nano", "agx_orin", "nano"])
+def test_the_files_for_machines_hold_parameters_that_may_be(root: Path, name: str) -> None:
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    (written,) = yaml.safe_load((root / f"config/{name}.yaml").read_text(encoding="utf-8")).values()
+    values = flat(written["ros__parameters"])
+    assert set(values) <= set(DEFAULTS)
+    for key, value in values.items():
+        row = next(parameter for parameter in PARAMETERS if parameter.name == key)
+        assert type(value) is type(row.default), key
+        assert row.minimum is None or row.minimum <= value <= (row.maximum or value), key
+    check(DEFAULTS | values)
+
+
+def test_the_orin_nano_listens_as_the_nano_profile(root: Path) -> None:
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    (written,) = yaml.safe_load((root / "config/orin_nano.yaml").read_text(encoding="utf-8")).values()
+    assert session_options(DEFAULTS | flat(written["ros__parameters"])) == profile("nano")
+
+
 def test_the_configuration_file_names_the_unit_of_every_number_that_has_one(root: Path) -> None:
     lines = (root / "config/asr.yaml").read_text(encoding="utf-8").splitlines()
     for parameter in (p for p in PARAMETERS if p.unit):

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from parakeet_asr.core.agreement import LocalAgreement
 from parakeet_asr.core.buffered import WindowOptions
 from parakeet_asr.core.endpoint import Change, Endpointer, EndpointOptions, VoiceDetector
+from parakeet_asr.core.energy_gate import EnergyGate
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.sample_buffer import SampleBuffer
 from parakeet_asr.core.sound import silence_nonsense
 from parakeet_asr.core.timeline import Jump, Timeline
 from parakeet_asr.core.utterance import Utterance
+from parakeet_asr.core.voice_watch import VoiceWatch
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.records import SAMPLE_RATE_HZ, AudioChunk, EndReason, Event, SpeechActivity
 
@@ -33,6 +35,7 @@ class SessionOptions(EndpointOptions):
     agreeing_looks: int = 2  # so many in a row must have a word alike before it counts as agreed; 0: never
     final_window_s: float = 60.0  # utterances up to this are decoded again as a whole for the final
     gap_tolerance_s: float = 0.1  # stamps may jitter by this much before samples count as missing
+    energy_gate: bool = True  # the voice detector rests while nothing is louder than the room
 
     def __post_init__(self) -> None:
         """Refuse what cannot work.
@@ -75,11 +78,11 @@ class SpeechSession:
         """Recognize with ``recognizer`` what ``detector`` calls speech."""
         self.options = options or SessionOptions()
         self._recognizer = recognizer
-        self._detector = detector
+        self._frame_samples = detector.frame_samples
+        self.watch = VoiceWatch(detector, self._gate(self.options))
         self._endpointer = Endpointer(self.options, detector.frame_samples)
         self._timeline = Timeline(self.options.gap_tolerance_s)
         self._buffer = SampleBuffer(round(2 * self.options.max_utterance_s * SAMPLE_RATE_HZ))
-        self._framed = 0  # samples that the detector has seen
         self._utterance: Utterance | None = None
         self._next_look = 0
         self._jump_sample = 0  # before which the last gap or overlap was
@@ -110,13 +113,10 @@ class SpeechSession:
             self._on_jump(jump, events)
         # A NaN would stay in the detector's state for ever.
         self._buffer.append(silence_nonsense(chunk.samples)[0])
-        frame = self._detector.frame_samples
-        while self._framed + frame <= self._buffer.end:
-            probability = self._detector.probability(self._buffer.view(self._framed, self._framed + frame))
-            self._framed += frame
+        for probability in self.watch.probabilities(self._buffer, lambda: self._endpointer.pending):
             self._on_change(self._endpointer.push(probability), partials, events)
         earliest = self._endpointer.earliest_sample
-        self._buffer.forget_before(min(earliest, self._framed))
+        self._buffer.forget_before(min(earliest, self.watch.position))
         self._timeline.forget_before(earliest)
         return events
 
@@ -144,9 +144,14 @@ class SpeechSession:
     def set_options(self, options: SessionOptions) -> None:
         """Go on with other options, without losing sound; an open utterance keeps its windows."""
         self.options = options
+        if options.energy_gate is not self.watch.gated:
+            self.watch.use_gate(self._gate(options))
         self._endpointer.set_options(options)
         self._timeline.set_tolerance(options.gap_tolerance_s)
-        self._next_look = min(self._next_look, self._framed + self._interval_samples)
+        self._next_look = min(self._next_look, self.watch.position + self._interval_samples)
+
+    def _gate(self, options: SessionOptions) -> EnergyGate | None:
+        return EnergyGate(self._frame_samples) if options.energy_gate else None
 
     def reset(self) -> None:
         """Forget everything, also the open utterance."""
@@ -156,9 +161,8 @@ class SpeechSession:
         self._timeline.position = self._buffer.end
 
     def _restart(self) -> None:
-        self._detector.reset()
-        self._framed = self._buffer.end
-        self._endpointer.reset(self._framed)
+        self.watch.restart(self._buffer.end)
+        self._endpointer.reset(self._buffer.end)
 
     def _on_jump(self, jump: Jump, events: list[Event]) -> None:
         """Small gaps lie inside the utterance and are marked; a long one, or a step back, ends it."""
@@ -180,9 +184,12 @@ class SpeechSession:
             return
         if self._utterance is None:
             return
-        if self._framed - self._utterance.start_sample >= self.options.max_utterance_s * SAMPLE_RATE_HZ:
+        if (
+            self.watch.position - self._utterance.start_sample
+            >= self.options.max_utterance_s * SAMPLE_RATE_HZ
+        ):
             self._cut(events)
-        elif self._framed >= self._next_look:
+        elif self.watch.position >= self._next_look:
             self._look(self._utterance, partials, events)
 
     def _look(self, utterance: Utterance, partials: bool, events: list[Event]) -> None:
@@ -192,11 +199,11 @@ class SpeechSession:
         """
         self._plan_look()
         wanted = self.options.partial_interval_s > 0
-        utterance.advance(self._framed, draft=partials and wanted)
+        utterance.advance(self.watch.position, draft=partials and wanted)
         if utterance.blank_samples >= self.options.blank_s * SAMPLE_RATE_HZ:
-            self._end(self._framed, EndReason.SILENCE, events)
-            self._endpointer.reset(self._framed)
-        elif wanted and (partial := utterance.partial(self._framed)):
+            self._end(self.watch.position, EndReason.SILENCE, events)
+            self._endpointer.reset(self.watch.position)
+        elif wanted and (partial := utterance.partial(self.watch.position)):
             events.append(partial)
 
     def _open(self, start: int) -> Utterance:
@@ -223,10 +230,10 @@ class SpeechSession:
         utterance = self._utterance
         if utterance is None:
             return
-        cut = utterance.calmest_sample(self._framed)
+        cut = utterance.calmest_sample(self.watch.position)
         self._endpointer.continue_from(cut)
         self._utterance = self._open(cut)
-        self._next_look = self._framed
+        self._next_look = self.watch.position
         self._plan_look()
         if final := utterance.final(cut, EndReason.FORCED, self.options.final_window_s):
             events.append(final)

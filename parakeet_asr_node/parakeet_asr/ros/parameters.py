@@ -139,6 +139,8 @@ PARAMETERS = (
               "probability at which a sound counts as speech", "now", "", 0.2, 0.99),
     Parameter("vad.min_speech_s", _SESSION.min_speech_s,
               "shorter sounds are no speech", "now", "s", 0.03, 5.0),
+    Parameter("vad.energy_gate", _SESSION.energy_gate,
+              "let the voice detector rest while nothing is louder than the room", "now"),
     Parameter("endpoint.silence_s", _SESSION.silence_s,
               "silence that ends an utterance", "now", "s", 0.1, 10.0),
     Parameter("endpoint.max_utterance_s", _SESSION.max_utterance_s,
@@ -201,6 +203,7 @@ _SESSION_PARAMETERS = {
     "gap_tolerance_s": "audio.gap_tolerance_s",
     "speech_threshold": "vad.speech_threshold",
     "min_speech_s": "vad.min_speech_s",
+    "energy_gate": "vad.energy_gate",
     "silence_s": "endpoint.silence_s",
     "max_utterance_s": "endpoint.max_utterance_s",
     "pre_roll_s": "endpoint.pre_roll_s",
@@ -238,8 +241,8 @@ def session_options(values: Values) -> SessionOptions:
     Raises:
         ConfigurationError: two values exclude each other.
     """
-    seconds: dict[str, Any] = {field: float(values[name]) for field, name in _SESSION_PARAMETERS.items()}
-    return SessionOptions(**seconds)
+    given: dict[str, Any] = {field: values[name] for field, name in _SESSION_PARAMETERS.items()}
+    return SessionOptions(**given)
 
 
 def guard_options(values: Values) -> GuardOptions | None:

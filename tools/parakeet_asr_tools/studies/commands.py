@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from parakeet_asr_tools.studies import agreement, cuts, endpointing, guard, silence, streaming
+from parakeet_asr_tools.studies import agreement, cuts, endpointing, gate, guard, silence, streaming
 
-STUDIES = (streaming, agreement, cuts, endpointing, guard, silence)
+STUDIES = (streaming, agreement, cuts, endpointing, guard, silence, gate)
 
 
 def add_parser(subparsers: Any) -> None:
