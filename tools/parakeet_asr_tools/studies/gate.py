@@ -1,8 +1,8 @@
 """``study gate``: does the energy gate before the voice detector lose anything, and what does it save?
 
 Every recording is laid into the noise of a room, with three seconds of it before and one and a half after,
-and listened to with and without the gate. A final is decoded from exactly the samples of its utterance, so the
-same places give the same final; where the places differ, both are decoded and the texts are compared.
+and listened to with and without the gate. A final is decoded from exactly the samples of its utterance, so
+the same places give the same final; where the places differ, both are decoded and the texts are compared.
 """
 
 from __future__ import annotations
