@@ -1,4 +1,4 @@
-"""Two packages called audio_common_msgs, each built once into a prefix of its own."""
+"""Foreign messages, two packages of one name among them, each built once into a prefix of its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-FAMILIES = ("ros_drivers", "mgonzs13")
-_PACKAGE = "audio_common_msgs"
+FAMILIES = {"ros_drivers": "audio_common_msgs", "mgonzs13": "audio_common_msgs", "ros4hri": "hri_msgs"}
 
 
 class Families:
@@ -33,7 +32,7 @@ class Families:
     def environment(self, family: str) -> dict[str, str]:
         """The environment of a process in which the family's package is installed."""
         prefix = self._prefixes[family]
-        (module,) = prefix.rglob(f"{_PACKAGE}/__init__.py")
+        (module,) = prefix.rglob(f"{FAMILIES[family]}/__init__.py")
         return {
             **os.environ,
             "AMENT_PREFIX_PATH": _front(prefix, "AMENT_PREFIX_PATH"),
@@ -42,7 +41,7 @@ class Families:
         }
 
     def _build(self, family: str) -> Path:
-        source = self._root / "tests/ros/interfaces" / family / _PACKAGE
+        source = self._root / "tests/ros/interfaces" / family / FAMILIES[family]
         prefix = self._cache / f"{family}-{_fingerprint(source)}"
         if prefix.is_dir():
             return prefix

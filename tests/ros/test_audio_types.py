@@ -1,5 +1,7 @@
 """Every type of audio message: ours, one of ROS, and two foreign packages of one name, built for the test.
 
+LiveSpeech of hri_msgs, another foreign package, is tried the same way.
+
 The foreign ones are tried in processes of their own, tests/ros/foreign/*.py, because they cannot be
 installed together.
 """
@@ -41,7 +43,7 @@ def families(root: Path) -> Families:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_types_of_a_foreign_package(families: Families, root: Path, family: str) -> None:
-    """Everything in tests/ros/foreign/<family>.py, where its audio_common_msgs is the one installed."""
+    """Everything in tests/ros/foreign/<family>.py, where its package is the one installed."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += [str(root / "tests/ros/foreign" / f"{family}.py")]
     environment = families.environment(family)

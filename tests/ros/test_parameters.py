@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
-from harness import SECOND, Ears, Graph, Parameter, Speaker, sample, start
+from harness import FAILURE, SECOND, SUCCESS, Ears, Graph, Parameter, Speaker, State, sample, start
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.ros.parameters import PARAMETERS
 
@@ -95,7 +96,7 @@ def test_dynamic_parameters_change_while_somebody_speaks_and_no_sound_is_lost(gr
     end = speaker.say("synth-a-135", speaker.say("synth-a-049", after))
     for i in range(15):
         speaker.send(b"\0" * 3200, end + i * SECOND // 10)
-    graph.spin_until(lambda: len(ears.finals) == 2, "both in one")
+    graph.spin_until(lambda: len(ears.finals) == 2, "both in one", timeout_s=120)
     assert first.text in ears.finals[1].text
     assert second.text.rstrip(".") in ears.finals[1].text
     stats, session = node.listener.stats(), node.listener.hearing.session
@@ -119,3 +120,16 @@ def test_a_change_that_a_goal_or_another_parameter_excludes_is_refused_while_lis
     assert "silence_s (8.0)" in result.reason
     node.listener.options.end_goal()
     graph.spin_until(lambda: node.listener.hearing.session.options == options, "the options of before")
+
+
+def test_a_voice_without_hri_msgs_is_refused_with_what_to_do(graph: Graph) -> None:
+    if find_spec("hri_msgs") is not None:
+        pytest.skip("hri_msgs is installed here; tests/ros/foreign/ros4hri.py tries it")
+    ears = Ears(graph.node("ears"))
+    node = graph.recognizer(live_speech__voice_id="somebody")
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == FAILURE
+    graph.spin_until(lambda: ears.state() == State.ERROR, "the error")
+    assert "apt install" in ears.states[-1].text
+    (result,) = node.set_parameters([Parameter("live_speech.voice_id", value="a voice")])
+    assert "letters" in result.reason

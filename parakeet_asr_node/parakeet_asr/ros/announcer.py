@@ -55,7 +55,7 @@ class Announcer:
         if hearing is None or not self._node.context.ok():
             return
         if isinstance(event, SpeechActivity):
-            self._activity(event)
+            self._activity(event, hearing)
         elif isinstance(event, Gated):
             self._gated(event.active)
         elif isinstance(event, BargeIn):
@@ -99,12 +99,12 @@ class Announcer:
             self._node.get_logger().error(f"the file ended early: {error}")
             self._outputs.state(State.ERROR, str(error))
 
-    def _activity(self, event: SpeechActivity) -> None:
+    def _activity(self, event: SpeechActivity, hearing: Hearing) -> None:
         self.speaking = event.active
         self._outputs.activity(event)
         if self._switches.enabled:
             self._outputs.state(State.SPEECH if event.active else State.LISTENING)
-        self._on_event(event.active)
+        self._tell(event.active, hearing)
 
     def _gated(self, gated: bool) -> None:
         self._outputs.gated = gated
@@ -120,4 +120,9 @@ class Announcer:
             language=self._language,
             latency_s=latency_s,
         )
-        self._on_event(message)
+        self._tell(message, hearing)
+
+    def _tell(self, event: bool | msg.Transcript, hearing: Hearing) -> None:
+        self._on_event(event)
+        if hearing.live_speech is not None:
+            hearing.live_speech.hear(event)

@@ -19,6 +19,7 @@ from parakeet_asr.sources.stamps import CountedStamps
 
 MATCH_PERIOD_S = 0.25  # how soon a publisher of another type is followed
 FLOWS_S = 1.0  # a stream whose last message is younger than that is left alone
+REMATCH_S, REMATCH_LONGEST_S = 3.0, 30.0  # without a message from publishers that are there; doubles
 BAD_IN_A_ROW = 3  # chunks that cannot be used, until that is called trouble
 
 
@@ -70,6 +71,8 @@ class TopicSource:
         self._resampler = StampedResampler()
         self._stamps = CountedStamps()
         self._last_s = -FLOWS_S  # when the last message came, time.monotonic
+        self._subscribed_s = 0.0  # when that was last done
+        self._rematch_s = REMATCH_S  # after so long it is done again
         self._mismatch = False  # no publisher can be listened to
         self._bad_in_a_row = 0
         self._lost_before = 0  # by readers of types that were left
@@ -146,6 +149,17 @@ class TopicSource:
             self._unsubscribe()
         elif not self._subscriptions or profile.reliability != self._profile.reliability:
             self._subscribe(type_name, profile)
+        elif publishers and self._never_matched():
+            self._rematch_s = min(2 * self._rematch_s, REMATCH_LONGEST_S)
+            self._node.get_logger().warning(f"{self._topic}: has publishers, but no sound; subscribing anew")
+            self._subscribe(type_name, profile)
+
+    def _never_matched(self) -> bool:
+        """DDS now and then does not bring two together that know of each other."""
+        if self._last_s > self._subscribed_s or time.monotonic() - self._subscribed_s < self._rematch_s:
+            return False
+        count = getattr(self._subscriptions[0], "get_publisher_count", None)  # Humble has none
+        return count is None or count() == 0
 
     def _wanted_type(self, offered: list[str]) -> str:
         if not self._fixed:
@@ -167,7 +181,7 @@ class TopicSource:
             self._reader, self._message_class = reader, message_class
             self.type_name, self.frame_id = type_name, self._default_frame_id
         self._unsubscribe()
-        self._profile = profile
+        self._profile, self._subscribed_s = profile, time.monotonic()
         topics: list[tuple[Any, str, Any, Any]] = [
             (self._message_class, self._topic, self._on_message, profile)
         ]
@@ -202,7 +216,7 @@ class TopicSource:
         if self._sink is None or self._reader is None:
             return
         arrived_ns = int(self._node.get_clock().now().nanoseconds)
-        self._last_s = time.monotonic()
+        self._last_s, self._rematch_s = time.monotonic(), REMATCH_S
         self.received += 1
         try:
             self._hand_on(self._reader.read(message), arrived_ns, self._sink)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from parakeet_asr.core.duplex.session import DuplexSession
 from parakeet_asr.ros.duplex.duplex import Duplex
 from parakeet_asr.ros.intake import Intake
+from parakeet_asr.ros.live_speech import LiveSpeech
 from parakeet_asr.ros.parameters import Values
 from parakeet_asr.ros.source_reports import SourceReports
 from parakeet_asr.sources.source import AudioSource
@@ -30,3 +31,4 @@ class Hearing:
     intake: Intake
     reports: SourceReports
     duplex: Duplex
+    live_speech: LiveSpeech | None  # where somebody wants REP-155

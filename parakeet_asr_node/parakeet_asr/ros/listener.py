@@ -18,6 +18,7 @@ from parakeet_asr.ros.duplex.settings import duplex_options, duplex_sources
 from parakeet_asr.ros.hearing import Hearing, Switches
 from parakeet_asr.ros.intake import Intake
 from parakeet_asr.ros.listening_options import ListeningOptions
+from parakeet_asr.ros.live_speech import LiveSpeech
 from parakeet_asr.ros.outputs import Outputs
 from parakeet_asr.ros.parameters import Values, session_options
 from parakeet_asr.ros.source_reports import SourceReports
@@ -56,7 +57,7 @@ class Listener:
 
         Raises:
             AudioError: the source cannot be opened.
-            ConfigurationError: two parameters exclude each other.
+            ConfigurationError: two parameters exclude each other, or hri_msgs is missing.
         """
         options = session_options(values)
         session = self.model.duplex_session(options, duplex_options(values))
@@ -64,8 +65,10 @@ class Listener:
         reports = SourceReports(self._node, self._outputs, session)
         source = make_source(self._node, values, reports, self._announcer.file_ended)
         intake = Intake(self._worker, self._now_ns, self._end_and_forget_time)
+        voice_id = str(values["live_speech.voice_id"])
+        live_speech = LiveSpeech(self._node, voice_id) if voice_id else None
         duplex = Duplex(self._node, duplex_sources(values), session, self._worker.in_turn)
-        self.hearing = Hearing(values, session, source, intake, reports, duplex)
+        self.hearing = Hearing(values, session, source, intake, reports, duplex, live_speech)
         self._worker.attach(session, float(values["audio.capacity_s"]))
         self._outputs.muted, self._outputs.gated = self.switches.muted, False
         if self.switches.muted:
@@ -94,6 +97,8 @@ class Listener:
         self.hearing = None
         self._announcer.speaking = False
         hearing.reports.close()
+        if hearing.live_speech is not None:
+            hearing.live_speech.close()
         return heard
 
     def stop(self) -> None:

@@ -9,6 +9,7 @@ prints it as the table of the README.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -35,6 +36,7 @@ _TAKEN = {
 _SESSION = SessionOptions()
 _DUPLEX = DuplexOptions()
 _GUARD = GuardOptions()
+_VOICE_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # a token of a topic's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,9 @@ PARAMETERS = (
               "sound kept after speech ends", "now", "s", 0.0, 2.0),
     Parameter("partial.interval_s", _SESSION.partial_interval_s,
               "sound between partial transcripts; 0 = finals only", "now", "s", 0.0, 10.0),
+    Parameter("live_speech.voice_id", "",
+              "voice below /humans/voices (REP-155) that speaks what is heard, needs hri_msgs; empty = none",
+              "activate"),
     Parameter("listen.timeout_s", 30.0,
               "longest time of a goal of action `listen` that sets none", "now", "s", 0.1, 3600.0),
     Parameter("window.left_s", _SESSION.left_s,
@@ -228,6 +233,11 @@ def check(values: Values) -> None:
             raise ConfigurationError(
                 f"{parameter.name}: expected {' or '.join(parameter.choices)}, got {value!r}"
             )
+    voice_id = str(values["live_speech.voice_id"])
+    if voice_id and not _VOICE_ID.fullmatch(voice_id):
+        raise ConfigurationError(
+            f"live_speech.voice_id: expected letters, digits and underscores, got {voice_id!r}"
+        )
     if values["audio.source"] == "file" and not values["audio.file"]:
         raise ConfigurationError("audio.file: expected the path of a file, because audio.source is 'file'")
     session_options(values)
