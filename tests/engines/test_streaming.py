@@ -144,7 +144,7 @@ def test_finals_are_what_transcribe_gives_for_exactly_their_samples(
         assert final.tokens == model.transcribe(declared).tokens
 
 
-def test_words_of_a_stream_never_overlap_and_keep_their_times(model: Model, conversation: FloatArray) -> None:
+def test_words_of_a_stream_never_overlap(model: Model, conversation: FloatArray) -> None:
     messages = play(model, conversation, SessionOptions(partial_interval_s=0.96))
     words = [
         (one.start_ns / 1e9 + word.start_s, one.start_ns / 1e9 + word.end_s)
@@ -168,3 +168,52 @@ def test_partials_come_while_somebody_speaks_and_keep_their_promise(
             if not after.is_final:
                 stable = [word.text for word in before.words[: before.stable_words]]
                 assert [word.text for word in after.words[: before.stable_words]] == stable
+
+
+def test_a_stable_word_that_the_final_keeps_keeps_its_times_within_a_step(
+    model: Model, conversation: FloatArray
+) -> None:
+    messages = play(model, conversation, SessionOptions(partial_interval_s=0.96, chunk_s=2.0, right_s=2.0))
+    finals = {one.utterance_id: one for one in messages if one.is_final}
+    compared = 0
+    for one in messages:
+        for word, kept in zip(one.words[: one.stable_words], finals[one.utterance_id].words, strict=False):
+            if word.text == kept.text:
+                assert kept.start_s == pytest.approx(word.start_s, abs=model.recognizer.step_s + 1e-6)
+                assert kept.end_s == pytest.approx(word.end_s, abs=model.recognizer.step_s + 1e-6)
+                compared += 1
+    assert compared > 50
+
+
+def test_an_utterance_beyond_the_window_of_the_final_keeps_what_was_streamed(
+    bare: Model, samples: list[FloatArray]
+) -> None:
+    """Long recordings: the final is what the stream commits of exactly its samples."""
+    audio = np.concatenate(samples[:3])
+    options = SessionOptions(partial_interval_s=0.0, final_window_s=2.5)
+    finals = play(bare, audio, options)
+    long = [one for one in finals if one.duration_s > options.final_window_s]
+    assert long
+    for final in long:
+        start = round(final.start_ns * 16_000 / 1e9)
+        declared = audio[start : start + round(final.duration_s * 16_000)]
+        window = (options.left_s, options.chunk_s, options.right_s)
+        assert list(final.tokens) == plain_stream(bare.recognizer, declared, window)
+
+
+@pytest.mark.parametrize("kind", ["white", "brown", "clicks", "music", "breaths"])
+def test_nothing_is_made_of_noise(model: Model, kind: str) -> None:
+    noise = pytest.importorskip("parakeet_asr_tools.studies.noise")
+    session = model.session()
+    assert session.push(AudioChunk(noise.make(kind, 6.0, -20.0), 0)) == []
+    assert session.finish(EndReason.STREAM) == []
+
+
+@pytest.mark.parametrize("silence_s", [0.3, 1.1, 2.0])
+def test_digital_silence_around_a_recording_never_empties_it(
+    model: Model, samples: list[FloatArray], silence_s: float
+) -> None:
+    quiet = np.zeros(round(16_000 * silence_s), np.float32)
+    short = sorted(samples, key=len)[:4]
+    padded = [np.concatenate(parts) for one in short for parts in ((quiet, one), (one, quiet))]
+    assert all(heard.text for heard in model.transcribe(padded))

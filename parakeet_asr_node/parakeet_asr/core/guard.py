@@ -76,7 +76,7 @@ class BlankGuard:
     def __init__(self, detector: Callable[[], VoiceDetector], options: GuardOptions | None = None) -> None:
         """Listen into holes with a detector of its own, made when the first hole comes."""
         self._make_detector = detector
-        self._options = options or GuardOptions()
+        self.options = options or GuardOptions()
         self.suspicious = 0  # holes with speech so far
         self.filled = 0  # of these, holes that the second pass filled
 
@@ -96,7 +96,7 @@ class BlankGuard:
         """
         found: list[Token] = []
         pieces, step = alone.tokenizer.pieces, alone.step_samples
-        for hole in holes(tokens, first_step, len(samples), step, self._options.hole_s, pieces):
+        for hole in holes(tokens, first_step, len(samples), step, self.options.hole_s, pieces):
             speech = self._speech_in(samples, hole)
             if speech is not None:
                 self.suspicious += 1
@@ -118,23 +118,23 @@ class BlankGuard:
         voiced = [
             start
             for start in range(first, hole.stop - frame + 1, frame)
-            if detector.probability(samples[start : start + frame]) >= self._options.speech_threshold
+            if detector.probability(samples[start : start + frame]) >= self.options.speech_threshold
             and start >= hole.start
         ]
-        if len(voiced) * frame < self._options.min_speech_s * SAMPLE_RATE_HZ:
+        if len(voiced) * frame < self.options.min_speech_s * SAMPLE_RATE_HZ:
             return None
         return Hole(voiced[0], voiced[-1] + frame)
 
     def _fill(self, samples: FloatArray, hole: Hole, speech: Hole, alone: Alone) -> list[Token]:
         """The first attempt that gives whole words, of sufficient confidence, inside the hole."""
         step = alone.step_samples
-        for margin_s in self._options.margins_s:
+        for margin_s in self.options.margins_s:
             margin = round(margin_s * SAMPLE_RATE_HZ)
             first = max(0, speech.start - margin) // step
             stretch = samples[first * step : min(len(samples), speech.stop + margin)]
             heard = [replace(t, start_step=t.start_step + first) for t in alone.decode_alone(stretch)]
             inside = whole_words_inside(heard, hole.start / step, hole.stop / step, alone.tokenizer.pieces)
-            if inside and np.mean([t.confidence for t in inside]) >= self._options.min_confidence:
+            if inside and np.mean([t.confidence for t in inside]) >= self.options.min_confidence:
                 return inside
         return []
 

@@ -15,7 +15,6 @@ from parakeet_asr_tools.studies.speech import Spoken, read_speech
 NAME = "silence"
 HELP = "0 to 2 s of digital silence before and after recordings: empty transcripts and word errors"
 LENGTHS_S = tuple(tenths / 10 for tenths in range(21))
-BATCH = 16
 HEADER = ("silence, s", "empty, before", "empty, behind", "WER before, %", "WER behind, %")
 BARE_HEADER = ("without guard: empty, before", *HEADER[2:])
 
@@ -48,8 +47,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Sequence[str]]:
 def texts(model: Model, spoken: Sequence[Spoken], before_s: float, behind_s: float) -> list[str]:
     """What is heard with digital silence around the recordings, all of it valid audio."""
     padded = [np.concatenate((_zeros(before_s), one.samples, _zeros(behind_s))) for one in spoken]
-    batches = [padded[first : first + BATCH] for first in range(0, len(padded), BATCH)]
-    return [one.text for batch in batches for one in model.transcribe(batch)]
+    return [one.text for one in model.transcribe(padded)]
 
 
 def _zeros(seconds: float) -> FloatArray:
