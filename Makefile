@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Makes the built messages known (and libraries found) also where ROS 2 itself comes from apt.
 WITH_ROS := if [ -f .venv/local_setup.sh ]; then . ./.venv/local_setup.sh; fi;
 
-.PHONY: demo demo-duplex trial-duplex setup setup-peers test lint format parity bench bench-stream bench-gpu clean python
+.PHONY: demo demo-duplex trial-duplex setup setup-peers test lint format parity bench bench-stream bench-memory bench-gpu clean python
 
 demo: python  ## speech becomes text on real ROS 2 topics (no PyTorch needed)
 	@python3 scripts/bootstrap.py runtime ros
@@ -55,6 +55,10 @@ bench-stream: python  ## streaming: errors, latencies, revisions, computing besi
 bench-gpu: python  ## a CUDA machine: engines and peers on a full-size model made there; ARGS=--docs
 	@python3 scripts/bootstrap.py runtime tools
 	$(BIN)/parakeet-asr-tools bench-gpu $(ARGS)
+
+bench-memory: python  ## memory of the node, every profile; ARGS="MODEL_DIRECTORY ..."
+	@python3 scripts/bootstrap.py runtime ros
+	@$(WITH_ROS) $(BIN)/python scripts/measure_memory.py $(ARGS)
 
 clean:  ## everything that was generated, .venv included
 	rm -rf .venv build ros2_ws/build ros2_ws/install ros2_ws/log .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -23,7 +23,7 @@ class Room:
     delay_s: tuple[float, float] = (0.02, 0.25)  # from the stamp of what is played to the loudspeaker,
     # another one for each of the robot's utterances
     robot_m: float = 0.3  # distance of the loudspeaker
-    person_m: float = 1.5
+    person_m: float = 1.0
 
 
 def rooms(seed: int, count: int) -> list[Room]:
@@ -36,7 +36,7 @@ def rooms(seed: int, count: int) -> list[Room]:
             echo_db=float(rng.uniform(-3.0, 3.0)) if i else 0.0,
             noise_dbfs=float(rng.uniform(-70.0, -52.0)),
             robot_m=float(rng.uniform(0.2, 0.6)),
-            person_m=float(rng.uniform(0.8, 2.5)),
+            person_m=float(rng.uniform(0.6, 1.6)),
         )
         for i in range(count)
     ]
@@ -58,7 +58,7 @@ def impulse_response(rng: np.random.Generator, distance_m: float, decay_s: float
     time_s = np.arange(length - first) / SAMPLE_RATE_HZ
     tail = rng.standard_normal(length - first) * 10.0 ** (-3.0 * time_s / decay_s)
     tail[: round(0.002 * SAMPLE_RATE_HZ)] = 0.0  # no wall is that near
-    tail *= 0.35 * distance_m / np.sqrt(np.sum(tail**2))
+    tail *= 0.25 * distance_m / np.sqrt(np.sum(tail**2))
     response = np.zeros(length, np.float32)
     response[first:] = tail
     response[first] += 1.0

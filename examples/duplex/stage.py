@@ -36,9 +36,9 @@ class Records:
 class Stage(Node):
     """Publishes the microphone in real time from :meth:`open` to :meth:`close`. Samples count from open."""
 
-    def __init__(self, room: Room, namespace: str = "/asr", **options: Any) -> None:
+    def __init__(self, room: Room, namespace: str = "/asr", name: str = "stage", **options: Any) -> None:
         """Build the room; ``options`` are those of a node."""
-        super().__init__("stage", **options)
+        super().__init__(name, **options)
         self.microphone = Microphone(room)
         self.records = Records()
         self.origin_ns = 0

@@ -97,7 +97,7 @@ def open_theatre(
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain)
     executor = SingleThreadedExecutor(context=context)
-    stage = Stage(room, context=context)
+    stage = Stage(room, name=f"stage_{domain}", context=context)
     executor.add_node(stage)
     theatre = Theatre(stage, executor)
     try:

@@ -39,7 +39,9 @@ def test_the_nano_file_is_the_nano_profile(root: Path) -> None:
     assert session_options(DEFAULTS | flat(written["ros__parameters"])) == profile("nano")
 
 
-@pytest.mark.parametrize("name", ["laptop", "orin_nano", "agx_orin", "nano"])
+@pytest.mark.parametrize(
+    "name", ["laptop", "orin_nano", "agx_orin", "nano", "duplex", "low_memory", "ultra_low_memory"]
+)
 def test_the_files_for_machines_hold_parameters_that_may_be(root: Path, name: str) -> None:
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
     (written,) = yaml.safe_load((root / f"config/{name}.yaml").read_text(encoding="utf-8")).values()
