@@ -30,7 +30,7 @@ def converse(
     lines = {line.audio: line for line in read_lines()}
     (room,) = rooms(room_seed, 1)
     with open_theatre(room, {"duplex.mode": mode}, voice=voice, bot=bot) as theatre:
-        director = Director(theatre.stage, theatre.executor, theatre.check)
+        director = Director(theatre.stage, theatre.check)
         played: list[Played] = []
         for kind, audio in script:
             if kind == "alone":
@@ -40,7 +40,7 @@ def converse(
         director.until_quiet()
         ends = [turn.begin for turn in played[1:]] + [theatre.stage.position]
         turns = [
-            score_turn(theatre.stage, Played(p.turn, p.begin, end, p.robot, p.person))
+            score_turn(theatre.stage, Played(p.turn, p.begin, end, p.person))
             for p, end in zip(played, ends, strict=True)
         ]
     for time_s, who, text in sorted(row for turn in turns for row in _rows(turn)):
@@ -64,8 +64,7 @@ def _interrupt(director: Director, stage: Stage, line: Line, pause_s: float) -> 
     first = director.until_robot_speaks()
     person = director.person(line, first + round(pause_s * SAMPLE_RATE_HZ))
     director.until_sample(person[1])
-    robot = next(span for span in stage.robot_spans if span[0] == first)
-    return Played(Turn("over", person=line), person[0], stage.position, robot, person)
+    return Played(Turn("over", person=line), person[0], stage.position, person)
 
 
 def _rows(turn: Scored) -> Iterator[tuple[float, str, str]]:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 from parakeet_asr_msgs.action import Say
-from rclpy.executors import Executor
 
 from parakeet_asr.records import SAMPLE_RATE_HZ
 from people import Line
@@ -41,7 +40,6 @@ class Played:
     turn: Turn
     begin: int
     end: int
-    robot: tuple[int, int] | None = None
     person: tuple[int, int] | None = None
 
 
@@ -66,18 +64,16 @@ def write_turns(seed: int, count: int, robot: Sequence[str], people: Sequence[Li
 
 
 class Director:
-    """Has turns played; spins the stage meanwhile."""
+    """Has turns played."""
 
-    def __init__(self, stage: Stage, executor: Executor, check: Callable[[], None]) -> None:
+    def __init__(self, stage: Stage, check: Callable[[], None]) -> None:
         """Direct.
 
         Args:
-            stage: where; it is open.
-            executor: spins the stage.
+            stage: where; it is open, and somebody spins it.
             check: called again and again; raises when there is no sense in going on.
         """
         self._stage = stage
-        self._executor = executor
         self._check = check
 
     def play(self, turn: Turn) -> Played:
@@ -97,14 +93,14 @@ class Director:
             first, finished = self._robot(turn.robot)
             if turn.kind == "over" and turn.person is not None:
                 spoken = self.person(turn.person, first + round(turn.pause_s * SAMPLE_RATE_HZ))
-            self._until(finished)
+            self.until(finished)
             robot = (first, self._stage.robot_spans[-1][1])
             self.until_sample(robot[1])
         if turn.kind == "after" and turn.person is not None and robot is not None:
             spoken = self.person(turn.person, robot[1] + round(turn.pause_s * SAMPLE_RATE_HZ))
         last = max(span[1] for span in (robot, spoken, (begin, begin)) if span is not None)
         self.until_sample(last + round(QUIET_S * SAMPLE_RATE_HZ))
-        return Played(turn, begin, self._stage.position, robot, spoken)
+        return Played(turn, begin, self._stage.position, spoken)
 
     def person(self, line: Line, start: int) -> tuple[int, int]:
         """Have a person speak from sample ``start`` on; the samples that it takes."""
@@ -113,7 +109,7 @@ class Director:
 
     def until_sample(self, sample: int) -> None:
         """Until so much was recorded."""
-        self._until(lambda: self._stage.position >= sample)
+        self.until(lambda: self._stage.position >= sample)
 
     def until_robot_speaks(self) -> int:
         """The sample at which the loudspeaker began to sound, as soon as it does.
@@ -121,7 +117,7 @@ class Director:
         Raises:
             TimeoutError: it does not.
         """
-        self._until(lambda: self._robot_end() > self._stage.position, ANSWER_S)
+        self.until(lambda: self._robot_end() > self._stage.position, ANSWER_S)
         return self._stage.robot_spans[-1][0]
 
     def until_quiet(self, quiet_s: float = 2.5, timeout_s: float = 40.0) -> None:
@@ -134,7 +130,7 @@ class Director:
             now = self._stage.position
             return now >= end or now >= max(self._robot_end(), begin) + pause
 
-        self._until(quiet)
+        self.until(quiet)
 
     def _robot_end(self) -> int:
         spans = self._stage.robot_spans
@@ -149,7 +145,7 @@ class Director:
             future.result().get_result_async().add_done_callback(result.append)
 
         self._stage.say.send_goal_async(Say.Goal(text=text)).add_done_callback(on_accepted)
-        self._until(lambda: bool(result) or len(self._stage.robot_spans) > spans, ANSWER_S)
+        self.until(lambda: bool(result) or len(self._stage.robot_spans) > spans, ANSWER_S)
         if len(self._stage.robot_spans) == spans:
             raise TimeoutError(f"the robot did not say {text!r}: {result[0].result().result.message}")
         return self._stage.robot_spans[-1][0], lambda: bool(result)
@@ -158,10 +154,15 @@ class Director:
         """Let time pass."""
         self.until_sample(self._stage.position + round(seconds * SAMPLE_RATE_HZ))
 
-    def _until(self, condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    def until(self, condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+        """Until the condition holds.
+
+        Raises:
+            TimeoutError: it never does.
+        """
         end_s = time.monotonic() + timeout_s
         while not condition():
             self._check()
             if time.monotonic() > end_s:
                 raise TimeoutError(f"nothing happened on the stage for {timeout_s:g} s")
-            self._executor.spin_once(timeout_sec=0.02)
+            time.sleep(0.01)

@@ -10,7 +10,9 @@ once per utterance, never on what is marked as its own echo, and a new answer ta
 
 from __future__ import annotations
 
+import sys
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -20,6 +22,9 @@ from rclpy.action import ActionClient
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the other examples
+
+from report import words
 from voices import robot_sentences
 
 REMEMBERED = 100  # ids of utterances that were answered
@@ -38,7 +43,7 @@ class EchoBot(Node):
         self.create_subscription(Transcript, "final", self._on_final, 10)
 
     def _on_final(self, message: Any) -> None:
-        if message.echo or not message.text or message.utterance_id in self._answered:
+        if message.echo or not words(message.text) or message.utterance_id in self._answered:
             return
         self._answered[message.utterance_id] = None
         if len(self._answered) > REMEMBERED:

@@ -12,6 +12,7 @@ LEAD_S before that.
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -23,9 +24,10 @@ from parakeet_asr_msgs.action import Say
 from parakeet_asr_msgs.msg import AudioChunk, BargeIn
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Bool, String
 
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray
@@ -33,6 +35,7 @@ from voices import open_voice
 
 CHUNK_SAMPLES = SAMPLE_RATE_HZ // 50  # 20 ms
 LEAD_S = 0.1
+END_S = 2.0  # how long the end waits for what is being said
 SECOND = 1_000_000_000  # nanoseconds
 
 
@@ -56,6 +59,7 @@ class SayNode(Node):
         self._newest: Any = None  # the goal that came last
         self._stopped: Any = None  # the goal that a barge-in stopped
         self._sequence = 0
+        self.closing = False  # the process ends
         self.create_subscription(BargeIn, "barge_in", self._on_barge_in, 10, callback_group=self._group)
         self._server = ActionServer(
             self,
@@ -78,7 +82,7 @@ class SayNode(Node):
             self._stopped = self._newest
 
     def _interrupted(self, goal: Any) -> bool:
-        return bool(goal.is_cancel_requested or goal is not self._newest or goal is self._stopped)
+        return bool(self.closing or goal.is_cancel_requested or goal is self._stopped)
 
     def _execute(self, goal: Any) -> Any:
         result = Say.Result(outcome=Say.Result.DONE)
@@ -114,8 +118,7 @@ class SayNode(Node):
             if position == len(sound):  # until the loudspeaker is done
                 self._wait_until(begin_ns + position * SECOND // SAMPLE_RATE_HZ)
         finally:
-            if self.context.ok():
-                self._speaking.publish(Bool(data=False))
+            self._speaking.publish(Bool(data=False))
         return position
 
     def _wait_until(self, time_ns: int) -> None:
@@ -139,22 +142,26 @@ def _write_duration(duration: Any, samples: int) -> None:
 
 
 def main() -> None:
-    """Speak until interrupted."""
-    rclpy.init()
-    node: SayNode | None = None
+    """Speak until interrupted; what is being said is ended before the node is."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
     try:
         node = SayNode()
-        executor = MultiThreadedExecutor(num_threads=4)
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
     except ValueError as error:
+        rclpy.shutdown()
         sys.exit(f"say_node: {error}")
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
+    executor = MultiThreadedExecutor(num_threads=4)
+    executor.add_node(node)
+    spinner = threading.Thread(target=executor.spin, daemon=True)
+    spinner.start()
+    over.wait()
+    node.closing = True
+    executor.shutdown(END_S)
+    spinner.join(END_S)
+    node.destroy_node()
+    rclpy.shutdown()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from report import errors, percentile, words
 
 ECHO_SHARE = 0.5  # a final of which at least so much is what the robot said is an echo
 MEMORY_S = 15.0  # what the robot began to say so long before a final is no longer in the room
+OVERLAP_S = 0.1  # less is no speaking at the same time
 LATE_S = 1.0  # a barge-in that comes so long after the person ended is for somebody else
 
 
@@ -41,7 +42,7 @@ class Scored:
     robot_lines: list[tuple[float, str]] = field(
         default_factory=list
     )  # when it began, what it was asked to say
-    robot_s: tuple[float, float] | None = None
+    robot_spans_s: list[tuple[float, float]] = field(default_factory=list)  # when its loudspeaker sounded
     person_text: str = ""
     person_s: tuple[float, float] | None = None
     finals: list[Final] = field(default_factory=list)
@@ -55,7 +56,7 @@ class Scored:
     @property
     def heard(self) -> str:
         """What was taken for a person's words."""
-        return " ".join(final.text for final in self.finals if not final.echo and final.text)
+        return " ".join(final.text for final in self.finals if not final.echo and words(final.text))
 
     @property
     def echo_finals(self) -> list[Final]:
@@ -66,7 +67,9 @@ class Scored:
     def false_finals(self) -> list[Final]:
         """Finals with words while no person spoke, and echoes."""
         echoes = self.echo_finals
-        return [f for f in self.finals if f.text and not f.echo and (f in echoes or not self._of_person(f))]
+        return [
+            f for f in self.finals if words(f.text) and not f.echo and (f in echoes or not self._of_person(f))
+        ]
 
     @property
     def missed_words(self) -> int:
@@ -80,19 +83,27 @@ class Scored:
         return errors(words(self.person_text), words(self.heard)) if self.person_text else 0
 
     @property
+    def overlap_s(self) -> float | None:
+        """When a person and the robot began to speak at the same time; None when they did not."""
+        if self.person_s is None:
+            return None
+        first, last = self.person_s
+        both = [max(first, a) for a, b in self.robot_spans_s if min(last, b) - max(first, a) >= OVERLAP_S]
+        return min(both, default=None)
+
+    @property
     def interrupts(self) -> bool:
         """Whether a person spoke over the robot."""
-        if self.robot_s is None or self.person_s is None:
-            return False
-        return self.robot_s[0] < self.person_s[0] < self.robot_s[1]
+        return self.overlap_s is not None
 
     @property
     def latency_s(self) -> float | None:
-        """From the person's onset to the message; None without a message."""
-        if not self.interrupts or self.person_s is None:
+        """From when both spoke (mostly the person's onset) to the message; None without a message."""
+        overlap_s = self.overlap_s
+        if overlap_s is None:
             return None
         came = [i.arrived_s for i in self.interruptions if self._for_person(i)]
-        return min(came) - self.person_s[0] if came else None
+        return min(came) - overlap_s if came else None
 
     @property
     def false_interruptions(self) -> int:

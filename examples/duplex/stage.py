@@ -30,6 +30,7 @@ class Records:
     partials: list[tuple[int, Any]] = field(default_factory=list)
     barge_ins: list[tuple[int, Any]] = field(default_factory=list)
     states: list[tuple[int, int]] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)  # what it said of its errors
     texts: list[tuple[int, str]] = field(default_factory=list)  # what the robot was asked to say
 
 
@@ -58,9 +59,7 @@ class Stage(Node):
         ):
             self.create_subscription(kind, f"{namespace}/{topic}", _appender(self, rows), qos)
         self.create_subscription(String, "tts_text", lambda m: records.texts.append((self.now(), m.data)), 10)
-        self.create_subscription(
-            State, f"{namespace}/state", lambda m: records.states.append((self.now(), m.state)), latched
-        )
+        self.create_subscription(State, f"{namespace}/state", self._on_state, latched)
 
     @property
     def listened_to(self) -> bool:
@@ -98,6 +97,11 @@ class Stage(Node):
         """When the loudspeaker sounded, in samples."""
         with self._lock:
             return [(first, last) for first, last in self.microphone.robot_spans]
+
+    def _on_state(self, message: Any) -> None:
+        self.records.states.append((self.now(), message.state))
+        if message.state == State.ERROR:
+            self.records.troubles.append(message.text)
 
     def _on_playback(self, message: Any) -> None:
         stamp_ns = message.header.stamp.sec * SECOND + message.header.stamp.nanosec

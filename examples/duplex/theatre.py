@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -29,12 +30,11 @@ READY = (State.LISTENING, State.SPEECH, State.GATED)
 
 
 class Theatre:
-    """A stage, its executor, and the processes."""
+    """A stage and the processes."""
 
-    def __init__(self, stage: Stage, executor: SingleThreadedExecutor) -> None:
+    def __init__(self, stage: Stage) -> None:
         """Without processes yet."""
         self.stage = stage
-        self.executor = executor
         self.processes: dict[str, subprocess.Popen[str]] = {}
 
     def check(self) -> None:
@@ -52,6 +52,7 @@ class Theatre:
 
         Raises:
             TimeoutError: that takes too long.
+            RuntimeError: the recognizer cannot be used.
         """
         end_s = time.monotonic() + START_S
         states = self.stage.records.states
@@ -59,9 +60,11 @@ class Theatre:
             states and states[-1][1] in READY and self.stage.listened_to and self.stage.say.server_is_ready()
         ):
             self.check()
+            if self.stage.records.troubles:
+                raise RuntimeError(self.stage.records.troubles[-1])
             if time.monotonic() > end_s:
                 raise TimeoutError(f"the nodes were not ready within {START_S:g} s")
-            self.executor.spin_once(timeout_sec=0.05)
+            time.sleep(0.05)
 
 
 @contextmanager
@@ -99,7 +102,9 @@ def open_theatre(
     executor = SingleThreadedExecutor(context=context)
     stage = Stage(room, name=f"stage_{domain}", context=context)
     executor.add_node(stage)
-    theatre = Theatre(stage, executor)
+    spinner = threading.Thread(target=executor.spin, name="stage", daemon=True)
+    spinner.start()
+    theatre = Theatre(stage)
     try:
         with ExitStack() as stack:
             commands = {"the recognizer": ears, "the text-to-speech node": mouth}
@@ -114,6 +119,7 @@ def open_theatre(
     finally:
         stage.close()
         executor.shutdown()
+        spinner.join()
         stage.destroy_node()
         rclpy.shutdown(context=context)
 
@@ -124,8 +130,8 @@ def score_turn(stage: Stage, played: Played) -> Scored:
     def seconds(sample: int) -> float:
         return sample / SAMPLE_RATE_HZ
 
-    def span(samples: tuple[int, int] | None) -> tuple[float, float] | None:
-        return None if samples is None else (seconds(samples[0]), seconds(samples[1]))
+    def span(samples: tuple[int, int]) -> tuple[float, float]:
+        return seconds(samples[0]), seconds(samples[1])
 
     finals = []
     for _, message in stage.records.finals:
@@ -146,9 +152,9 @@ def score_turn(stage: Stage, played: Played) -> Scored:
         begin_s=seconds(played.begin),
         end_s=seconds(played.end),
         robot_lines=said,
-        robot_s=span(played.robot),
+        robot_spans_s=[span(s) for s in stage.robot_spans if s[0] < played.end and s[1] > played.begin],
         person_text=played.turn.person.text if played.turn.person is not None else "",
-        person_s=span(played.person),
+        person_s=None if played.person is None else span(played.person),
         finals=finals,
         interruptions=interruptions,
     )

@@ -93,7 +93,7 @@ def _dialogue(mode: str, room: int, domain: int, arguments: argparse.Namespace) 
     with open_theatre(
         rooms(arguments.seed, arguments.rooms)[room], parameters, voice="recorded", domain=domain
     ) as theatre:
-        director = Director(theatre.stage, theatre.executor, theatre.check)
+        director = Director(theatre.stage, theatre.check)
         played = [director.play(turn) for turn in turns]
         director.wait(LAST_FINAL_S)
         scored = [score_turn(theatre.stage, turn) for turn in played]

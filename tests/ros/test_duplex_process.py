@@ -40,7 +40,7 @@ def play(theatre: Any, kinds: list[tuple[str, str | None]]) -> list[Any]:
     from voices import robot_sentences
 
     lines = {line.audio: line for line in read_lines()}
-    director = Director(theatre.stage, theatre.executor, theatre.check)
+    director = Director(theatre.stage, theatre.check)
     sentences = random.Random(1).sample(robot_sentences(), len(kinds))
     pauses = {"over": 1.0, "before": 0.1}
     played = [
@@ -61,12 +61,12 @@ def play(theatre: Any, kinds: list[tuple[str, str | None]]) -> list[Any]:
 
 
 def wait(theatre: Any, condition: Callable[[], Any], what: str) -> None:
-    import time
+    from dialogue import Director
 
-    end_s = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < end_s, f"after {TIMEOUT_S} s still waiting for: {what}"
-        theatre.executor.spin_once(timeout_sec=0.05)
+    try:
+        Director(theatre.stage, theatre.check).until(condition, TIMEOUT_S)
+    except TimeoutError:
+        pytest.fail(f"after {TIMEOUT_S} s still waiting for: {what}")
 
 
 def states(theatre: Any) -> list[int]:

@@ -14,7 +14,7 @@ def turn(
     at: tuple[float, float] | None = None,
     **more: list[Interruption],
 ) -> Scored:
-    robot = (1.0, 5.0) if kind != "alone" else None
+    robot = [(1.0, 5.0)] if kind != "alone" else []
     return Scored(
         kind,
         0.0,
