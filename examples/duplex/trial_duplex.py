@@ -17,7 +17,7 @@ import argparse
 import json
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +27,8 @@ sys.path.insert(0, str(ROOT / "examples"))
 
 from acoustics import rooms  # noqa: E402
 from dialogue import Director, Turn, write_turns  # noqa: E402
-from people import SAMPLES, read_lines  # noqa: E402
+from parakeet_asr import load_model  # noqa: E402
+from people import SAMPLES, Line, read_lines, understood  # noqa: E402
 from score import Scored, Summary, summarize_turns  # noqa: E402
 from theatre import open_theatre, score_turn  # noqa: E402
 from voices import robot_sentences  # noqa: E402
@@ -66,9 +67,13 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="where all turns are written to")
     arguments = parser.parse_args()
     jobs = [(mode, room) for mode in arguments.mode for room in range(arguments.rooms)]
+    with load_model("demo") as model:
+        people = understood(read_lines(arguments.speech, arguments.set), model)
     domains = random.sample(range(1, 102), len(jobs))
     with ThreadPoolExecutor(arguments.parallel) as pool:
-        played = pool.map(lambda job, domain: _dialogue(job[0], job[1], domain, arguments), jobs, domains)
+        played = pool.map(
+            lambda job, domain: _dialogue(job[0], job[1], domain, people, arguments), jobs, domains
+        )
         turns = dict(zip(jobs, played, strict=True))
     if arguments.json:
         rows = [{"mode": m, "room": r, "turns": [asdict(t) for t in ts]} for (m, r), ts in turns.items()]
@@ -81,9 +86,10 @@ def main() -> int:
     return 0 if reached(summaries) else 1
 
 
-def _dialogue(mode: str, room: int, domain: int, arguments: argparse.Namespace) -> list[Scored]:
+def _dialogue(
+    mode: str, room: int, domain: int, people: Sequence[Line], arguments: argparse.Namespace
+) -> list[Scored]:
     """One room with one mode."""
-    people = read_lines(arguments.speech, arguments.set)
     turns = write_turns(arguments.seed + room, arguments.turns, robot_sentences(), people)
     if mode == NO_ROBOT:
         turns = [Turn("alone", person=t.person) for t in turns if t.kind not in ("over", "listen")]
