@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import CAPTURED_NS, SECOND, Ears, Graph, Parameter, Speaker, State, encode, start, write_header
+from harness import (
+    CAPTURED_NS,
+    SECOND,
+    Ears,
+    Graph,
+    Parameter,
+    Speaker,
+    State,
+    call,
+    encode,
+    start,
+    write_header,
+)
 
 FIRST, SECOND_ONE = "synth-a-135", "synth-a-010"
 FIRST_TEXT, SECOND_TEXT = "Go to room forty ninety.", "Remind me in thirty minutes to call Sarah."
@@ -90,6 +102,41 @@ def test_what_a_person_said_before_the_robot_began_is_heard_though_that_is_said_
     robot.wait_for_state(State.GATED)
     robot.speaker.say(SECOND_ONE, began_ns + round(4.32 * SECOND))  # right after the tail
     robot.wait_for_texts(FIRST_TEXT, SECOND_TEXT)
+
+
+def test_a_reset_and_a_mute_while_the_gate_is_closed_leave_no_trace_of_it(graph: Graph) -> None:
+    from parakeet_asr_msgs.msg import AudioChunk
+    from parakeet_asr_msgs.srv import Reset, SetMuted
+
+    robot = Robot(graph, duplex__mode="gate", duplex__playback_topic="/playback")
+    playback = robot.publisher(AudioChunk, "/playback")
+    silence = b"\0" * 3_200
+
+    def close_gate() -> int:
+        at_ns = robot.now_ns()
+        message = AudioChunk(sample_rate=16_000, channels=1, encoding="S16LE")
+        write_header(message.header, at_ns)
+        message.data.frombytes(encode(0.3 * np.sin(np.arange(16_000) / 5.0), "S16LE"))
+        playback.publish(message)
+
+        def closed() -> bool:
+            robot.speaker.send(silence, at_ns + SECOND // 2)
+            return robot.ears.state() == State.GATED
+
+        graph.spin_until(closed, "the gate")
+        return at_ns + 4 * SECOND  # the second sound is played behind the first
+
+    after_ns = close_gate()
+    assert call(graph, Reset, "/asr/parakeet_asr/reset", Reset.Request()).success
+    robot.speaker.send(silence, after_ns)
+    graph.spin_until(lambda: robot.ears.state() == State.LISTENING, "that it listens")
+    after_ns = close_gate()
+    for muted in (True, False):
+        call(graph, SetMuted, "/asr/parakeet_asr/set_muted", SetMuted.Request(muted=muted))
+    robot.speaker.send(silence, after_ns)
+    graph.spin_until(lambda: robot.ears.state() == State.LISTENING, "that it listens")
+    robot.speaker.say(FIRST, after_ns + SECOND)
+    robot.wait_for_texts(FIRST_TEXT)
 
 
 def test_the_watchdog_opens_the_gate_when_who_said_so_is_gone(graph: Graph) -> None:

@@ -57,7 +57,7 @@ class Announcer:
         if isinstance(event, SpeechActivity):
             self._activity(event, hearing)
         elif isinstance(event, Gated):
-            self._gated(event.active)
+            self.gated(event.active)
         elif isinstance(event, BargeIn):
             hearing.duplex.interrupt(event)
             self._outputs.barge_in(event, hearing.source.frame_id)
@@ -106,7 +106,10 @@ class Announcer:
             self._outputs.state(State.SPEECH if event.active else State.LISTENING)
         self._tell(event.active, hearing)
 
-    def _gated(self, gated: bool) -> None:
+    def gated(self, gated: bool) -> None:
+        """The gate was closed or opened; a session that forgets all opens it without a word."""
+        if gated == self._outputs.gated:
+            return
         self._outputs.gated = gated
         if self._switches.enabled:
             self._outputs.state(State.SPEECH if self.speaking else State.LISTENING)

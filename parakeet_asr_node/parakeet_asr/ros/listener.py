@@ -196,7 +196,9 @@ class Listener:
         self._worker.finish(EndReason.FINALIZED)
         if hearing is not None:
             self._worker.in_turn(hearing.session.reset)
+            self._worker.in_turn(lambda: self._announcer.gated(False))
 
     def _end_of_speech(self) -> None:
+        self._announcer.gated(False)  # a session that was reset closes it again, if it must
         if self._announcer.speaking:
             self._announcer.publish(SpeechActivity(False, self._now_ns()), 0.0)
