@@ -20,9 +20,11 @@ from parakeet_asr.records import FloatArray, IntArray, Token
 
 @dataclass(frozen=True, slots=True)
 class EncoderOutput:
-    """Encoder steps of a batch, already through the joint network's encoder projection."""
+    """Encoder steps of a batch, as :meth:`Engine.step` of the same engine wants them."""
 
-    projected: FloatArray  # [batch, steps, joint_hidden]
+    # [batch, steps, joint_hidden], through the joint network's encoder projection; [batch, steps, d_model]
+    # where the model's graphs leave that projection to the joint network (core.split_graphs)
+    projected: FloatArray
     lengths: IntArray  # [batch] valid steps
 
 

@@ -15,11 +15,13 @@ from parakeet_asr.core.model_spec import (
     STREAMING_GRAPH,
     DecoderSpec,
     EncoderSpec,
+    GraphSpec,
     ModelSpec,
     cache_aware_streaming,
     streaming_graph,
 )
 from parakeet_asr.core.reading import read_object
+from parakeet_asr.core.split_graphs import SPLIT_GRAPHS, is_split, split_graphs
 from parakeet_asr.errors import ModelContractError
 
 
@@ -40,6 +42,9 @@ def parse_model_spec(data: object) -> ModelSpec:
     _check_files(spec)
     if spec.encoder.streaming.kind == "cache_aware":
         _check_cache_aware(spec)
+    if is_split(spec):
+        for name, expected in split_graphs(spec).items():
+            _check_tensors(name, spec.graphs[name], expected)
     return spec
 
 
@@ -88,22 +93,29 @@ def _check_streaming(encoder: EncoderSpec) -> None:
 def _check_cache_aware(spec: ModelSpec) -> None:
     if spec.features.normalize != "none":
         raise _fail("features.normalize", "'none' for a cache_aware model", spec.features.normalize)
-    graph, expected = spec.graphs[STREAMING_GRAPH], streaming_graph(spec)
+    _check_tensors(STREAMING_GRAPH, spec.graphs[STREAMING_GRAPH], streaming_graph(spec))
+
+
+def _check_tensors(name: str, graph: GraphSpec, expected: GraphSpec) -> None:
     for role, found, wanted in (
         ("inputs", graph.inputs, expected.inputs),
         ("outputs", graph.outputs, expected.outputs),
     ):
-        where = f"graphs.{STREAMING_GRAPH}.{role}"
+        where = f"graphs.{name}.{role}"
         if set(found) != set(wanted):
             raise _fail(where, str(sorted(wanted)), sorted(found))
-        for name, tensor in wanted.items():
-            if found[name] != tensor:
-                raise _fail(f"{where}.{name}", f"{tensor.dtype}{list(tensor.shape)}", found[name])
+        for tensor_name, tensor in wanted.items():
+            if found[tensor_name] != tensor:
+                came = found[tensor_name]
+                raise _fail(f"{where}.{tensor_name}", f"{tensor.dtype}{list(tensor.shape)}", came)
 
 
 def _check_files(spec: ModelSpec) -> None:
     streams = spec.encoder.streaming.kind == "cache_aware"
-    for name in (*REQUIRED_GRAPHS, STREAMING_GRAPH) if streams else REQUIRED_GRAPHS:
+    if streams and is_split(spec):
+        raise _fail("graphs", "a fused decoder_step for a cache_aware model", sorted(spec.graphs))
+    required = SPLIT_GRAPHS if is_split(spec) else REQUIRED_GRAPHS
+    for name in (*required, STREAMING_GRAPH) if streams else required:
         if name not in spec.graphs:
             raise _fail("graphs", f"a graph named {name!r}", sorted(spec.graphs))
     for file in (spec.tokenizer, *(graph.file for graph in spec.graphs.values())):

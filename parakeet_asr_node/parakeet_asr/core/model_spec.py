@@ -155,7 +155,8 @@ class ModelSpec:
     encoder: EncoderSpec
     decoder: DecoderSpec
     tokenizer: str  # file name of the SentencePiece model
-    graphs: dict[str, GraphSpec]  # encoder, decoder_step, encoder_stream; others for other runtimes
+    # encoder with decoder_step, or with decoder and joint (core.split_graphs); encoder_stream; and more
+    graphs: dict[str, GraphSpec]
     files: dict[str, FileSpec] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

@@ -26,6 +26,12 @@ def add_parser(commands: Any) -> None:
         help="made when missing; files of an earlier export are replaced",
     )
     parser.add_argument(
+        "--format",
+        choices=("parakeet_asr", "genai"),
+        default="parakeet_asr",
+        help="genai: a bundle that ONNX Runtime GenAI loads, and parakeet_asr, too (default: %(default)s)",
+    )
+    parser.add_argument(
         "--weights",
         choices=("float32", "float16", "int8"),
         default="float32",
@@ -58,7 +64,8 @@ def add_parser(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from parakeet_asr.nemo.archive import open_archive
-    from parakeet_asr_tools.onnx_export.model_directory import ExportOptions, export_model
+    from parakeet_asr_tools.genai.bundle import GENAI
+    from parakeet_asr_tools.onnx_export.model_directory import OURS, ExportOptions, export_model
 
     options = ExportOptions(
         weights=arguments.weights,
@@ -72,7 +79,9 @@ def _run(arguments: argparse.Namespace) -> None:
         progress(f"reading {arguments.nemo.name}") as report,
         open_archive(arguments.nemo, arguments.scratch_dir) as archive,
     ):
-        spec = export_model(archive, arguments.out_dir, options, report)
+        spec = export_model(
+            archive, arguments.out_dir, options, report, GENAI if arguments.format == "genai" else OURS
+        )
     size_mb = sum(file.bytes for file in spec.files.values()) / 1e6
     console.print(
         f"{arguments.out_dir}: {spec.name}, {spec.decoder.kind}, {len(spec.graphs)} graphs, {size_mb:.1f} MB"

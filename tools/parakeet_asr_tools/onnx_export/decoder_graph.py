@@ -40,7 +40,7 @@ def write_joint(graph: GraphBuilder, model: Transducer) -> None:
         predicted = graph.op(
             "Unsqueeze", linear(graph, predicted, model.joint.pred, "pred"), graph.constant([1])
         )
-        logits = _combine(graph, model, encoded, predicted)
+        logits = combine(graph, model, encoded, predicted)
     graph.output("logits", logits, "float32", ("batch", "T", "U", config.logits_size))
 
 
@@ -53,12 +53,13 @@ def write_decoder_step(graph: GraphBuilder, model: Transducer) -> None:
         predicted = graph.op(
             "Unsqueeze", linear(graph, prediction.output, model.joint.pred, "pred"), graph.constant([1])
         )
-        logits = _combine(graph, model, projected, predicted)
+        logits = combine(graph, model, projected, predicted)
     graph.output("logits", logits, "float32", ("batch", "window", config.logits_size))
     _state_outputs(graph, prediction)
 
 
-def _combine(graph: GraphBuilder, model: Transducer, encoded: str, predicted: str) -> str:
+def combine(graph: GraphBuilder, model: Transducer, encoded: str, predicted: str) -> str:
+    """The joint network's end, from two projections that broadcast against each other."""
     joined = graph.op("Relu", graph.op("Add", encoded, predicted))
     return linear(graph, joined, model.joint.output, "output")
 
@@ -78,12 +79,13 @@ def _predict(graph: GraphBuilder, predictor: Predictor, table: bool = False) -> 
     x = ""
     with graph.scope("predictor"):
         if not table:
-            x = graph.op("Gather", graph.weight("embedding", _embedding(predictor)), token, axis=0)
+            x = graph.op("Gather", graph.weight("embedding", blank_is_zero(predictor)), token, axis=0)
         for i in range(lstm.num_layers):
             with graph.scope(f"lstm.{i}"):
                 parameters = _lstm_parameters(predictor, i)
                 if table and i == 0:
-                    gates = _gates_from_table(graph, parameters, _embedding(predictor), token, hidden_in[0])
+                    embedding = blank_is_zero(predictor)
+                    gates = _gates_from_table(graph, parameters, embedding, token, hidden_in[0])
                 else:
                     gates = _gates(graph, parameters, x, hidden_in[i])
                 x, cell = _lstm_cell(graph, gates, cell_in[i], lstm.hidden_size)
@@ -155,8 +157,8 @@ def _lstm_parameters(predictor: Predictor, layer: int) -> tuple[Array, Array]:
     return weight, (bias_ih + bias_hh)[order]
 
 
-def _embedding(predictor: Predictor) -> Array:
-    """The table with zeros for the blank, as NeMo begins a sequence with zeros whatever is stored there."""
+def blank_is_zero(predictor: Predictor) -> Array:
+    """The embedding with zeros for the blank: NeMo begins a sequence with zeros whatever is stored there."""
     table: Array = array_of(predictor.embedding.weight).copy()
     table[-1] = 0.0
     return table

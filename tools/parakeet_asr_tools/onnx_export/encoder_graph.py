@@ -32,6 +32,20 @@ _TO_CHANNELS_FIRST = [0, 3, 1, 2]
 
 def write_encoder(graph: GraphBuilder, model: Transducer) -> None:
     """Fill ``graph`` with the encoder of ``model``; names and shapes as docs/architecture.md says."""
+    x, steps_valid = _encoder_steps(graph, model)
+    with graph.scope("joint"):
+        projected = linear(graph, x, model.joint.enc, "enc")
+    _outputs(graph, model, x, steps_valid)
+    graph.output("encoded_projected", projected, "float32", ("batch", "steps", model.config.joint.hidden))
+
+
+def write_encoder_alone(graph: GraphBuilder, model: Transducer) -> None:
+    """The same without the joint network's projection."""
+    _outputs(graph, model, *_encoder_steps(graph, model))
+
+
+def _encoder_steps(graph: GraphBuilder, model: Transducer) -> tuple[str, str]:
+    """Inputs and layers; returns [batch, steps, d_model] and [batch] valid steps."""
     config = model.config.encoder
     features = graph.input("audio_signal", "float32", ("batch", config.mels, "frames"))
     length = graph.input("length", "int64", ("batch",))
@@ -41,13 +55,13 @@ def write_encoder(graph: GraphBuilder, model: Transducer) -> None:
         assert isinstance(layer, ConformerLayer)
         with graph.scope(f"layers.{i}"):
             x = conformer_layer(graph, layer, x, shared)
-    with graph.scope("joint"):
-        projected = linear(graph, x, model.joint.enc, "enc")
-    graph.output(
-        "outputs", graph.op("Transpose", x, perm=[0, 2, 1]), "float32", ("batch", config.d_model, "steps")
-    )
+    return x, steps_valid
+
+
+def _outputs(graph: GraphBuilder, model: Transducer, x: str, steps_valid: str) -> None:
+    channels_first = graph.op("Transpose", x, perm=[0, 2, 1])
+    graph.output("outputs", channels_first, "float32", ("batch", model.config.encoder.d_model, "steps"))
     graph.output("encoded_lengths", steps_valid, "int64", ("batch",))
-    graph.output("encoded_projected", projected, "float32", ("batch", "steps", model.config.joint.hidden))
 
 
 class _WholePass:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,14 +33,29 @@ EXTERNAL_ABOVE_BYTES = 1 << 30  # protobuf ends at 2 GiB; stay well below
 CARD_FILE = "README.md"
 
 Progress = Callable[[str], None]
-_GRAPHS: dict[str, Callable[[GraphBuilder, Transducer], None]] = {
-    "encoder": write_encoder,
-    "decoder_step": write_decoder_step,
-    "predictor": write_predictor,
-    "joint": write_joint,
-}
+Writer = Callable[[GraphBuilder, Transducer], None]
 _LARGE_GRAPHS = ("encoder", STREAMING_GRAPH)  # their weights may lie beside them
 _BYTES = {"float32": 4, "float16": 2, "int8": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which graphs a directory has, and what lies beside them."""
+
+    graphs: Mapping[str, Writer]
+    check: Callable[[ModelSpec], None] = lambda _: None  # refuses a model before its weights are read
+    write_beside: Callable[[ModelSpec, Path], None] = lambda _, __: None  # graphs and tokenizer are there
+
+
+OURS = Layout(
+    {
+        "encoder": write_encoder,
+        "decoder_step": write_decoder_step,
+        "predictor": write_predictor,
+        "joint": write_joint,
+    }
+)
+"""What our runtime is fastest with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +71,11 @@ class ExportOptions:
 
 
 def export_model(
-    archive: NemoArchive, out_dir: Path, options: ExportOptions, on_progress: Progress = lambda _: None
+    archive: NemoArchive,
+    out_dir: Path,
+    options: ExportOptions,
+    on_progress: Progress = lambda _: None,
+    layout: Layout = OURS,
 ) -> ModelSpec:
     """Write the model directory; files of an earlier export there are replaced once all is written.
 
@@ -65,19 +84,22 @@ def export_model(
         out_dir: made when missing.
         options: weight format and what the card says.
         on_progress: told what begins.
+        layout: which graphs.
 
     Raises:
-        ArchiveError: the model is not supported, or its weights do not fit its configuration.
+        ArchiveError: the model is not supported (by the layout), or its weights do not fit its configuration.
     """
     config = parse_config(archive.config)
     if options.right_context_steps is not None:
         config = with_right_context(config, options.right_context_steps)
     streaming_spec(config.encoder)  # refuses what cannot be exported before the weights are read
+    layout.check(contract(config, name=archive.path.name))
     on_progress("checking weights")
     model = load_transducer(config, archive.weights)
     with staged(out_dir) as folder:
-        graphs = _write_graphs(model, folder, options.weights, on_progress)
+        graphs = _write_graphs(model, folder, options.weights, layout, on_progress)
         (folder / TOKENIZER_FILE).write_bytes(archive.file(config.tokenizer_reference))
+        layout.write_beside(contract(config, name=archive.path.name, graphs=graphs), folder)
         on_progress("hashing")
         spec = _spec(archive, config, options, graphs, hash_files(folder))
         card = options.card if options.card is not None else model_card(spec, options.weights)
@@ -87,9 +109,9 @@ def export_model(
 
 
 def _write_graphs(
-    model: Transducer, folder: Path, weights: WeightFormat, on_progress: Progress
+    model: Transducer, folder: Path, weights: WeightFormat, layout: Layout, on_progress: Progress
 ) -> dict[str, GraphSpec]:
-    writers = dict(_GRAPHS)
+    writers = dict(layout.graphs)
     if streaming_spec(model.config.encoder).kind == "cache_aware":
         writers[STREAMING_GRAPH] = write_encoder_stream
     size = _BYTES[weights] * sum(p.numel() for p in model.encoder.parameters())
