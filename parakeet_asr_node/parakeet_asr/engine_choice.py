@@ -19,6 +19,7 @@ from parakeet_asr.core.choices import (
 )
 from parakeet_asr.core.engine import Engine
 from parakeet_asr.core.recognizer import BatchOptions
+from parakeet_asr.core.split_graphs import is_split
 from parakeet_asr.core.tokenizer import Tokenizer
 from parakeet_asr.engines.trt.limits import machine_limits
 from parakeet_asr.errors import ConfigurationError, EngineError, ModelNotFoundError
@@ -134,6 +135,11 @@ def _open_trt(request: EngineRequest) -> OpenedEngine:
         raise ConfigurationError("engine 'trt': expected device 'auto' or 'cuda', got 'cpu'")
     directory = request.directory()
     spec = read_model_directory(directory, verify=request.verify)
+    if is_split(spec):
+        raise ConfigurationError(
+            f"{directory}: engine 'trt' expects a graph decoder_step, this is a GenAI bundle; export the model "
+            "without --format genai, or use engine 'ort'"
+        )
     limits = machine_limits()
     try:
         engine = open_trt(directory, spec, limits, rebuild=request.rebuild, clips=stored_clips())

@@ -13,17 +13,17 @@ import pytest
 torch = pytest.importorskip("torch")
 ort = pytest.importorskip("onnxruntime")
 
+from parakeet_asr.engines.pytorch.model.transducer import Transducer, load_transducer  # noqa: E402
 from parakeet_asr.errors import EngineError, ModelContractError  # noqa: E402
 from parakeet_asr.loader import Model, load_model  # noqa: E402
 from parakeet_asr.model_directory import read_model_directory  # noqa: E402
+from parakeet_asr.nemo.archive import open_archive  # noqa: E402
+from parakeet_asr.nemo.config import parse_config  # noqa: E402
 from parakeet_asr.sources.audio_file import read_audio  # noqa: E402
 from parakeet_asr_tools.benchmark.accuracy import agreement  # noqa: E402
 from parakeet_asr_tools.cli import main  # noqa: E402
 from parakeet_asr_tools.genai.baseline import Baseline  # noqa: E402
 from parakeet_asr_tools.genai.runtime import GenaiModel  # noqa: E402
-from parakeet_asr_tools.nemo.archive import open_archive  # noqa: E402
-from parakeet_asr_tools.nemo.config import parse_config  # noqa: E402
-from parakeet_asr_tools.torch_model.transducer import Transducer, load_transducer  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "examples" / "samples"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from parakeet_asr.engines.pytorch.model.transducer import Predictor, Transducer
 from parakeet_asr_tools.onnx_export.builder import Array, GraphBuilder
 from parakeet_asr_tools.onnx_export.decoder_graph import blank_is_zero, combine
 from parakeet_asr_tools.onnx_export.encoder_graph import write_encoder_alone
 from parakeet_asr_tools.onnx_export.layers import array_of, linear
-from parakeet_asr_tools.torch_model.transducer import Predictor, Transducer
 
 
 def write_genai_decoder(graph: GraphBuilder, model: Transducer) -> None:
