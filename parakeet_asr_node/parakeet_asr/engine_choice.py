@@ -137,7 +137,7 @@ def _open_trt(request: EngineRequest) -> OpenedEngine:
     spec = read_model_directory(directory, verify=request.verify)
     if is_split(spec):
         raise ConfigurationError(
-            f"{directory}: engine 'trt' expects a graph decoder_step, this is a GenAI bundle; export the model "
+            f"{directory}: engine 'trt' expects a graph decoder_step, this is a GenAI bundle; export it "
             "without --format genai, or use engine 'ort'"
         )
     limits = machine_limits()
