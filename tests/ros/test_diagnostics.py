@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness import CAPTURED_NS, SECOND, Ears, Graph, Speaker, start
+from harness import CAPTURED_NS, SECOND, Ears, Graph, Parameter, Speaker, start
 from test_services import call
 
 
@@ -53,6 +53,18 @@ def test_every_part_is_reported_in_every_lifecycle_state(graph: Graph, doctor: D
     assert float(values["memory of the process (MiB)"]) > 20
     node.trigger_cleanup()
     doctor.wait("engine", lambda _, message, __: message == "no model is loaded")
+
+
+def test_the_guard_is_what_the_parameters_say_and_its_work_is_counted(graph: Graph, doctor: Doctor) -> None:
+    node = graph.recognizer(diagnostics__period_s=0.1, guard__hole_s=2.5)
+    node.trigger_configure()
+    assert node.model.recognizer.guard.options.hole_s == 2.5
+    values = doctor.wait("worker", lambda _, __, values: "holes filled" in values)
+    assert (values["holes with speech"], values["holes filled"]) == ("0", "0")
+    node.trigger_cleanup()
+    node.set_parameters([Parameter("guard.enabled", value=False)])
+    node.trigger_configure()
+    assert node.model.recognizer.guard is None
 
 
 def test_sound_and_work_are_measured(graph: Graph, doctor: Doctor) -> None:

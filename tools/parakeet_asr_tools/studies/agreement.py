@@ -13,6 +13,7 @@ from parakeet_asr.core.profiles import PROFILES
 from parakeet_asr.core.session import SessionOptions
 from parakeet_asr.loader import Model, load_model
 from parakeet_asr.records import Transcript
+from parakeet_asr_tools.benchmark.accuracy import words
 from parakeet_asr_tools.benchmark.stream_measures import percentile, revised_words
 from parakeet_asr_tools.benchmark.stream_playback import Message, play
 from parakeet_asr_tools.studies.speech import Spoken, read_speech, room
@@ -22,7 +23,7 @@ HELP = "words that 1 to 4 looks in a row agree on: how soon they are shown, how 
 LOOKS = (1, 2, 3, 4)
 HEADER = (
     "profile", "shown as settled", "words", "after the word's end p50, s", "p95, s",
-    "taken back before the final, %", "by the final, %", "messages",
+    "taken back before the final, per 100 words", "by the final", "messages",
 )  # fmt: skip
 
 Settled = Callable[[Transcript], int]
@@ -34,7 +35,7 @@ class Tally:
     """What became of the words that were shown as settled."""
 
     delays_s: list[float] = field(default_factory=list)  # from a word's end to when it was settled for good
-    back_before: int = 0  # taken back by a later partial
+    back_before: int = 0  # taken back by a later partial; case and punctuation do not count
     back_final: int = 0  # taken back by the final
     words: int = 0  # of all finals
     messages: int = 0
@@ -74,8 +75,8 @@ def count(tally: Tally, utterance: Sequence[tuple[Transcript, Message]], settled
     """Add one utterance's messages, the final last."""
     tally.messages += len(utterance)
     for (one, _), (later, _) in itertools.pairwise(utterance):
-        shown = [word.text for word in one.words[: settled(one)]]
-        back = revised_words(shown, [word.text for word in later.words])
+        shown = words(" ".join(word.text for word in one.words[: settled(one)]))
+        back = revised_words(shown, words(later.text))
         if later.is_final:
             tally.back_final += back
         else:
