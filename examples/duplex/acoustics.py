@@ -9,6 +9,7 @@ import numpy as np
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray
 
 SPEECH_RMS = 0.05  # -26 dBFS: a person at the microphone
+VOICE_RMS = 0.122  # of what espeak-ng says, measured as at_level does
 SOUND_M_PER_S = 343.0
 
 
@@ -91,7 +92,7 @@ class Microphone:
         self._rng = np.random.default_rng(room.seed)
         self._robot_path = impulse_response(self._rng, room.robot_m, room.decay_s)
         self._person_path = impulse_response(self._rng, room.person_m, room.decay_s)
-        self._robot_path *= np.float32(10.0 ** (room.echo_db / 20.0))
+        self._robot_path *= np.float32(SPEECH_RMS / VOICE_RMS * 10.0 ** (room.echo_db / 20.0))
         self._people = _Track()
         self._loudspeaker = _Track()
         self._delay_samples = 0
