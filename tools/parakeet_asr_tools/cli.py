@@ -15,13 +15,15 @@ from parakeet_asr_tools.benchmark import stream as bench_stream
 from parakeet_asr_tools.commands import build, convert_precision, export, make_nemo, optimize, repack
 from parakeet_asr_tools.console import errors
 from parakeet_asr_tools.studies import commands as studies
+from parakeet_asr_tools.train import blending, spoken
+from parakeet_asr_tools.train import commands as train
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = argparse.ArgumentParser(
         prog="parakeet-asr-tools",
-        description="Export, repack, make and measure Parakeet models; NeMo is not needed.",
+        description="Export, repack, make, train and measure Parakeet models; NeMo is not needed.",
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -32,6 +34,9 @@ def parser() -> argparse.ArgumentParser:
         build,
         repack,
         make_nemo,
+        train,
+        spoken,
+        blending,
         benchmark,
         bench_stream,
         bench_gpu,

@@ -21,10 +21,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("out", type=Path, metavar="OUT.nemo")
     parser.add_argument(
         "--preset",
-        choices=("v3", "demo", "cache-aware"),
+        choices=("v3", "demo", "tiny", "cache-aware"),
         required=True,
-        help="v3: parakeet-tdt-0.6b-v3's size (2.5 GB); demo: 43 MB; cache-aware: a small causal model for "
-        "streaming with caches (2 MB)",
+        help="v3: parakeet-tdt-0.6b-v3's size (2.5 GB); demo: 43 MB; tiny: 16 MB; "
+        "cache-aware: a small causal model for streaming with caches (2 MB)",
     )
     parser.add_argument("--decoder", choices=("tdt", "rnnt"), default="tdt", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of the weights (default: %(default)s)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from parakeet_asr.core.filterbank import slaney_filterbank
 from parakeet_asr.engines.pytorch.model.transducer import Transducer
 from parakeet_asr.nemo.config import TransducerConfig, parse_config
 from parakeet_asr_tools.making.calibration import Calibration, calibrate
+from parakeet_asr_tools.making.members import preprocessor_constants, tokenizer_members
 from parakeet_asr_tools.making.presets import DecoderName, Preset, model_config
 from parakeet_asr_tools.nemo.vocabulary import pieces, sentencepiece_model
 from parakeet_asr_tools.nemo.writing import write_archive
@@ -34,7 +33,7 @@ def make_archive(
         ModelError: the weights of this seed cannot be calibrated.
     """
     vocabulary = pieces(preset.vocabulary_size)
-    artifacts, files = _tokenizer_files(vocabulary)
+    artifacts, files = tokenizer_members(sentencepiece_model(len(vocabulary)), vocabulary)
     config = model_config(preset, decoder, vocabulary, artifacts)
     on_progress("drawing weights")
     model = random_transducer(parse_config(config), seed)
@@ -42,7 +41,7 @@ def make_archive(
     calibration = calibrate(model, seed)
     on_progress("writing the archive")
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
-    write_archive(out, text, {**_preprocessor_constants(preset.mels), **model.state_dict()}, files)
+    write_archive(out, text, {**preprocessor_constants(preset.mels), **model.state_dict()}, files)
     return calibration
 
 
@@ -80,28 +79,3 @@ def _liven(module: nn.Module) -> None:
     if isinstance(module, nn.Embedding) and module.padding_idx is not None:
         module.weight.mul_(_EMBEDDING_GAIN)
         module.weight[module.padding_idx].zero_()
-
-
-def _tokenizer_files(vocabulary: list[str]) -> tuple[dict[str, str], dict[str, bytes]]:
-    """NeMo's three tokenizer settings, and the members they name, prefixed with a hash as NeMo does."""
-    contents = {
-        ("model_path", "tokenizer.model"): sentencepiece_model(len(vocabulary)),
-        ("vocab_path", "vocab.txt"): "".join(f"{piece}\n" for piece in vocabulary).encode(),
-        ("spe_tokenizer_vocab", "tokenizer.vocab"): "".join(
-            f"{piece}\t{-i}\n" for i, piece in enumerate(vocabulary)
-        ).encode(),
-    }
-    artifacts, files = {}, {}
-    for (key, suffix), content in contents.items():
-        name = f"{hashlib.sha256(content).hexdigest()[:32]}_{suffix}"
-        artifacts[key] = name
-        files[name] = content
-    return artifacts, files
-
-
-def _preprocessor_constants(mels: int) -> dict[str, Tensor]:
-    """Window and filters, which NeMo keeps in its checkpoints though it can compute them."""
-    return {
-        "preprocessor.featurizer.window": torch.hann_window(400, periodic=False),
-        "preprocessor.featurizer.fb": torch.from_numpy(slaney_filterbank(mels))[None],
-    }
