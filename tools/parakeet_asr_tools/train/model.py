@@ -75,7 +75,8 @@ class Trainee(nn.Module):
         """The predictor behind every prefix of the targets, [batch, U + 1, hidden]."""
         decoder, config = self.transducer.decoder, self.transducer.config
         begun = functional.pad(targets, (1, 0), value=config.vocabulary_size)  # the blank id is the start
-        out, _ = decoder.lstm(decoder.embedding(begun).transpose(0, 1))
+        with torch.autocast(targets.device.type, enabled=False):  # few CPUs have a bfloat16 LSTM
+            out, _ = decoder.lstm(decoder.embedding(begun).transpose(0, 1))
         return functional.dropout(out.transpose(0, 1), self.settings.dropout, self.training)
 
     def _transducer_losses(
