@@ -138,6 +138,7 @@ def batches(examples: Examples, epochs: Epochs, first: int, workers: int) -> Ite
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
         prefetch_factor=4 if workers else None,
+        generator=torch.Generator(),  # else it draws from the one that dropout uses, once per start
     )
     yield from loader
 
