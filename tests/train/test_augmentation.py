@@ -13,8 +13,8 @@ pytest.importorskip("parakeet_asr_tools")
 from parakeet_asr.core.features import FeatureExtractor  # noqa: E402
 from parakeet_asr.core.model_spec import FeatureSpec  # noqa: E402
 from parakeet_asr.errors import ConfigurationError  # noqa: E402
+from parakeet_asr.nemo.config import PreprocessorConfig  # noqa: E402
 from parakeet_asr.sources.audio_file import read_audio  # noqa: E402
-from parakeet_asr_tools.nemo.config import PreprocessorConfig  # noqa: E402
 from parakeet_asr_tools.train import augmentation as augment  # noqa: E402
 from parakeet_asr_tools.train.batches import Epochs, Examples, collate  # noqa: E402
 from parakeet_asr_tools.train.features import BatchFeatures, mask_blocks, warped  # noqa: E402

@@ -14,9 +14,9 @@ pytest.importorskip("onnxruntime")
 
 from parakeet_asr.errors import ConfigurationError  # noqa: E402
 from parakeet_asr.loader import load_model  # noqa: E402
+from parakeet_asr.nemo.archive import open_archive  # noqa: E402
 from parakeet_asr_tools.cli import main  # noqa: E402
 from parakeet_asr_tools.making.presets import Preset  # noqa: E402
-from parakeet_asr_tools.nemo.archive import open_archive  # noqa: E402
 from parakeet_asr_tools.train.archive import from_archive  # noqa: E402
 from parakeet_asr_tools.train.augmentation import Augmentation  # noqa: E402
 from parakeet_asr_tools.train.settings import Settings  # noqa: E402

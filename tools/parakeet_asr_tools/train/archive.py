@@ -12,13 +12,13 @@ import torch
 import yaml
 from torch import Tensor
 
+from parakeet_asr.engines.pytorch.model.transducer import Transducer, load_transducer
 from parakeet_asr.errors import ConfigurationError
+from parakeet_asr.nemo.archive import NemoArchive
+from parakeet_asr.nemo.config import TransducerConfig, parse_config
 from parakeet_asr_tools.making.members import preprocessor_constants, tokenizer_members
 from parakeet_asr_tools.making.presets import DecoderName, Preset, model_config
-from parakeet_asr_tools.nemo.archive import NemoArchive
-from parakeet_asr_tools.nemo.config import TransducerConfig, parse_config
 from parakeet_asr_tools.nemo.writing import write_archive
-from parakeet_asr_tools.torch_model.transducer import Transducer, load_transducer
 from parakeet_asr_tools.train.model import fresh_transducer
 
 _CONSTANTS = "preprocessor."

@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from parakeet_asr_tools.nemo.archive import open_archive
+    from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr_tools.nemo.writing import write_archive
 
     with open_archive(arguments.before) as before, open_archive(arguments.after) as after:

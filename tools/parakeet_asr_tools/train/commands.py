@@ -199,7 +199,7 @@ def _repeated(name: str) -> list[Utterance]:
 
 
 def _load(path: Path, layers: Sequence[int] = ()) -> Origin:
-    from parakeet_asr_tools.nemo.archive import open_archive
+    from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr_tools.train.archive import from_archive
 
     with open_archive(path) as archive:

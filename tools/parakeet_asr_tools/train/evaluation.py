@@ -12,12 +12,12 @@ from parakeet_asr.core.engine import EncoderOutput, EncoderStream, PredictorStat
 from parakeet_asr.core.model_spec import ModelSpec
 from parakeet_asr.core.recognizer import BatchOptions, Recognizer
 from parakeet_asr.core.tokenizer import Tokenizer
+from parakeet_asr.engines.pytorch.model.transducer import Transducer
 from parakeet_asr.errors import EngineError
+from parakeet_asr.nemo.contract import contract
 from parakeet_asr.records import FloatArray, IntArray
 from parakeet_asr.sources.audio_file import read_audio
 from parakeet_asr_tools.benchmark.accuracy import edit_distance, words
-from parakeet_asr_tools.contract import contract
-from parakeet_asr_tools.torch_model.transducer import Transducer
 from parakeet_asr_tools.train.manifest import Utterance
 
 _AT_A_TIME = 64

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from parakeet_asr.core.filterbank import BINS, FFT_SIZE, slaney_filterbank
 from parakeet_asr.core.log_mel import RECIPES
 from parakeet_asr.core.spectrum import HOP_SAMPLES, WINDOW_SAMPLES
-from parakeet_asr_tools.nemo.config import PreprocessorConfig
-from parakeet_asr_tools.torch_model.lengths import valid_mask
+from parakeet_asr.engines.pytorch.model.lengths import valid_mask
+from parakeet_asr.nemo.config import PreprocessorConfig
 
 _STD_GUARD = 1e-5  # NeMo's CONSTANT
 _WARPED_SHARE = 0.8  # of the frequency axis; above it the warp bends back so that 8 kHz stays in its place

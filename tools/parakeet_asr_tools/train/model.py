@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from parakeet_asr_tools.nemo.config import TransducerConfig
-from parakeet_asr_tools.torch_model.lengths import valid_mask
-from parakeet_asr_tools.torch_model.transducer import Transducer
+from parakeet_asr.engines.pytorch.model.lengths import valid_mask
+from parakeet_asr.engines.pytorch.model.transducer import Transducer
+from parakeet_asr.nemo.config import TransducerConfig
 from parakeet_asr_tools.train.batches import Batch
 from parakeet_asr_tools.train.features import BatchFeatures, mask_blocks
 from parakeet_asr_tools.train.loss import Losses, ctc_loss, distance, transducer_loss

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from parakeet_asr.engines.pytorch.model.transducer import Transducer
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.tokenization import SentencePieceTokenizer
-from parakeet_asr_tools.torch_model.transducer import Transducer
 from parakeet_asr_tools.train.archive import Origin, rounded_to_float16
 from parakeet_asr_tools.train.batches import Epochs, Examples, batches
 from parakeet_asr_tools.train.evaluation import Heard, Score, scores, transcribe
