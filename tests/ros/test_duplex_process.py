@@ -101,3 +101,20 @@ def test_the_gate_opens_when_the_process_that_speaks_is_killed(theatre: Open) ->
     wait(opened, lambda: states(opened)[-1] == State.LISTENING, "the watchdog")
     (alone,) = play(opened, [("alone", "synth-a-135.flac")])
     assert alone.heard == alone.person_text
+
+
+def test_who_interrupts_is_noticed_and_the_robot_falls_silent(theatre: Open) -> None:
+    """Mode full: the person is heard through the robot's voice, and the goal of the action is canceled."""
+    pytest.importorskip("pyaec", reason="mode full needs the extra `duplex`")
+    from voices import RecordedVoice
+
+    opened = theatre(duplex__mode="full")
+    (over,) = play(opened, [("over", "synth-a-010.flac")])
+    assert over.latency_s is not None
+    assert over.echo_finals == []
+    assert over.missed_words <= 3, over.heard  # of 8
+    (begin_s, end_s) = over.robot_spans_s[0]
+    assert end_s - begin_s < len(RecordedVoice().speak(over.robot_text)) / 16_000 - 0.5
+    (message,) = [message for _, message in opened.stage.records.barge_ins]
+    assert message.confidence > 0.0
+    assert message.header.frame_id == "microphone"
