@@ -162,6 +162,9 @@ def test_the_command_measures_on_speech(tmp_path: Path, capsys: pytest.CaptureFi
         assert stage["worst_cosine"] > 0.9999, name
         assert stage["not_finite"] == 0, name
     assert stages["encoded_projected"]["largest_error"] > 0  # it was rounded
+    ranges = report["ranges"]
+    assert len(ranges) == 1 + 12
+    assert all(1 < largest < 10_001 for largest in ranges.values())  # masked scores are -10000
 
 
 def test_nothing_is_written_over_the_model_itself(model_dir: Path) -> None:

@@ -12,7 +12,7 @@ from parakeet_asr_tools import __version__
 from parakeet_asr_tools.benchmark import commands as benchmark
 from parakeet_asr_tools.benchmark import gpu as bench_gpu
 from parakeet_asr_tools.benchmark import stream as bench_stream
-from parakeet_asr_tools.commands import build, convert_precision, export, make_nemo, optimize, repack
+from parakeet_asr_tools.commands import build, convert_precision, export, make_nemo, optimize, parity, repack
 from parakeet_asr_tools.console import errors
 from parakeet_asr_tools.studies import commands as studies
 from parakeet_asr_tools.train import blending, spoken
@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
         optimize,
         convert_precision,
         build,
+        parity,
         repack,
         make_nemo,
         train,

@@ -18,6 +18,7 @@ from parakeet_asr.model_directory import read_model_directory
 from parakeet_asr.records import FloatArray
 from parakeet_asr_tools.benchmark.accuracy import agreement
 
+_COMPUTING = {"Add", "Conv", "MatMul", "Mul", "Relu"}
 _ENDS = ("outputs", "encoded_projected")
 
 
@@ -56,6 +57,7 @@ class Comparison:
     token_errors: int = 0
     equal_utterances: int = 0
     stages: dict[str, StageError] = field(default_factory=dict)
+    ranges: dict[str, float] = field(default_factory=dict)  # largest value inside of each layer, in float32
 
     @property
     def token_agreement(self) -> float:
@@ -71,6 +73,7 @@ class Comparison:
             "token_errors": self.token_errors,
             "token_agreement": round(self.token_agreement, 6),
             "stages": {name: stage.to_json() for name, stage in self.stages.items()},
+            "ranges": {name: round(value, 2) for name, value in self.ranges.items()},
         }
 
 
@@ -107,12 +110,17 @@ def compare(reference: Path, other: Path, audio: Sequence[FloatArray]) -> Compar
     sessions = [_session(_encoder(path), [*names.values(), *_ENDS]) for path in (reference, other)]
     labels = [*names, *_ENDS]
     result.stages = {label: StageError() for label in labels}
+    inner = inner_values(_encoder(reference))
+    looking = _session(_encoder(reference), inner)
     for samples in audio:
         features = extractor.extract(samples)[None]
         feeds = {"audio_signal": features, "length": np.array([features.shape[2]])}
         rows = [session.run([*names.values(), *_ENDS], feeds) for session in sessions]
         for label, a, b in zip(labels, *rows, strict=True):
             result.stages[label].add(a, b)
+        for layer, value in zip(inner.values(), looking.run(list(inner), feeds), strict=True):
+            largest = float(np.abs(value).max(initial=0.0))
+            result.ranges[layer] = max(result.ranges.get(layer, 0.0), largest)
     return result
 
 
@@ -126,6 +134,24 @@ def stage_names(path: Path) -> dict[str, str]:
         if found := re.fullmatch(r"layers\.(\d+)/LayerNormalization", node.name):
             names[f"layer {found[1]}"] = node.output[0]
     return names
+
+
+def inner_values(path: Path) -> dict[str, str]:
+    """Value -> its layer, of everything that is computed in an encoder written by ``onnx_export``.
+
+    Without the sums of the subsampling that drown padding in -60000: they are no activations.
+    """
+    model = onnx.load(str(path), load_external_data=False)
+    typed = onnx.shape_inference.infer_shapes(model).graph
+    floats = {i.name for i in typed.value_info if i.type.tensor_type.elem_type == TensorProto.FLOAT}
+    found = {}
+    for node in model.graph.node:
+        scope = node.name.split("/", 1)[0]
+        is_inside = scope == "pre_encode" or scope.startswith("layers.")
+        drowns = scope == "pre_encode" and node.op_type != "Relu" and node.op_type != "MatMul"
+        if is_inside and not drowns and node.op_type in _COMPUTING and node.output[0] in floats:
+            found[node.output[0]] = scope.replace("layers.", "layer ")
+    return found
 
 
 def _encoder(directory: Path) -> Path:
