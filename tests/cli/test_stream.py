@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from parakeet_asr.cli import stream as stream_command
 from parakeet_asr.cli.main import main
+from parakeet_asr.cli.stream import StreamRequest
+from parakeet_asr.core.profiles import profile
 from parakeet_asr.sources.audio_file import read_audio
 
 FIELDS = {
@@ -81,6 +85,15 @@ def test_messages_come_as_soon_as_they_can(heard: list[dict[str, Any]]) -> None:
         assert first["audio_s"] <= final["words"][0]["end_s"] + PARTIAL_INTERVAL_S + 0.5
         silence_from_s = final["end_s"] - POST_ROLL_S
         assert final["audio_s"] <= silence_from_s + SILENCE_S + 0.05 + BLOCK_S
+
+
+def test_options_reach_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[StreamRequest] = []
+    monkeypatch.setattr(stream_command, "stream", asked.append)
+    options = ("--profile", "nano", "--agreeing-looks", "3", "--silence-s", "1.5", "--gap-tolerance-s", "0.4")
+    assert main(["stream", "-", *options]) == 0
+    nano = profile("nano")
+    assert asked[0].options == replace(nano, agreeing_looks=3, silence_s=1.5, gap_tolerance_s=0.4)
 
 
 def test_the_pipe_and_other_blocks_give_the_same_messages(

@@ -150,6 +150,12 @@ def _add_session(command: argparse.ArgumentParser) -> None:
     )
     for name, meaning in SESSION_OPTIONS.items():
         group.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="S", help=meaning)
+    group.add_argument(
+        "--agreeing-looks",
+        type=int,
+        metavar="N",
+        help="looks in a row that must have a word alike before it counts as agreed (default: 2)",
+    )
 
 
 def _add_features(commands: _Commands[argparse.ArgumentParser]) -> None:

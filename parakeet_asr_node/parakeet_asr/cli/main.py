@@ -122,7 +122,8 @@ def _devices(_: argparse.Namespace) -> int:
 def _session_options(options: argparse.Namespace) -> SessionOptions:
     from parakeet_asr.core.profiles import profile
 
-    given = {name: value for name in SESSION_OPTIONS if (value := getattr(options, name)) is not None}
+    names = (*SESSION_OPTIONS, "agreeing_looks")
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
     return replace(profile(options.profile), **given)
 
 
