@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Makes the built messages known (and libraries found) also where ROS 2 itself comes from apt.
 WITH_ROS := if [ -f .venv/local_setup.sh ]; then . ./.venv/local_setup.sh; fi;
 
-.PHONY: demo demo-duplex trial-duplex setup setup-peers test lint format parity bench bench-stream bench-memory bench-gpu clean python
+.PHONY: demo demo-duplex trial-duplex trial-node setup setup-peers test lint format parity bench bench-stream bench-memory bench-gpu clean python
 
 demo: python  ## speech becomes text on real ROS 2 topics (no PyTorch needed)
 	@python3 scripts/bootstrap.py runtime ros
@@ -18,6 +18,10 @@ demo-duplex: python  ## a robot that talks and is interrupted: what was said, wh
 trial-duplex: python  ## dialogues of a robot and people in five rooms, counted (45 min; ARGS="--parallel 4")
 	@python3 scripts/bootstrap.py runtime ros
 	@$(WITH_ROS) $(BIN)/python examples/duplex/trial_duplex.py $(ARGS)
+
+trial-node: python  ## what the node costs in an empty room, and what ROS adds to a final (5 min)
+	@python3 scripts/bootstrap.py runtime ros
+	@$(WITH_ROS) $(BIN)/python examples/trial_node.py
 
 setup: python  ## .venv/bin/parakeet-asr, .venv/bin/parakeet-asr-tools and the node
 	@python3 scripts/bootstrap.py runtime ros tools

@@ -94,7 +94,7 @@ class Transcript:
     """One message of an utterance: partials with growing ``revision``, then exactly one final."""
 
     utterance_id: str  # deterministic: the same audio and stamps give the same id
-    revision: int  # from 1, grows by 1 with every message of the utterance
+    revision: int  # from 1, grows with every message of the utterance; numbers may be left out
     is_final: bool
     text: str
     stable_words: int  # leading words that will not change before the final

@@ -39,7 +39,8 @@ class Utterance:
         self._draft: tuple[Token, ...] = ()
         self._looked = False  # something was decoded that the agreement has not seen
         self._agreement = agreement
-        self._revision = 0
+        self._looks = 0  # also those of which nothing was said: a revision depends on the sound, not on load
+        self._spoke = False  # there was a message
         self._shown: tuple[str, int, int] = ("", 0, 0)
         self.start_sample = start_sample
         self.start_ns = timeline.stamp_ns(start_sample)
@@ -53,6 +54,7 @@ class Utterance:
 
     def advance(self, end_sample: int, *, draft: bool) -> None:
         """Commit what is due up to ``end_sample``; with ``draft`` also look at all that is not."""
+        self._looks += 1
         available = end_sample - self.start_sample
         tail = self._stream.advance(available)
         if tail is not None:
@@ -88,7 +90,7 @@ class Utterance:
         else:
             self._stream.flush(samples)
             heard = self._recognizer.transcription(self._stream.committed, samples)
-        if not self._revision and not _says_something(heard.text):
+        if not self._spoke and not _says_something(heard.text):
             return None
         return self._message(heard, len(heard.words), len(heard.words), reason)
 
@@ -116,12 +118,12 @@ class Utterance:
     def _message(
         self, heard: Transcription, stable_words: int, agreed_words: int, reason: EndReason | None
     ) -> Transcript:
-        self._revision += 1
+        self._spoke = True
         self._shown = (heard.text, stable_words, agreed_words)
         words = tuple(self._captured(word) for word in heard.words) if self.audio_gap else heard.words
         return Transcript(
             utterance_id=self.id,
-            revision=self._revision,
+            revision=self._looks + (reason is not None),
             is_final=reason is not None,
             text=heard.text,
             stable_words=stable_words,

@@ -84,7 +84,7 @@ class Diagnostics:
                 "dead air (s)": f"{sound.dead_s:.1f}",
                 "last sample (s ago)": f"{sound.age_s:.2f}",
                 "muted (s dropped)": f"{hearing.intake.muted_s:.1f}",
-                **{name: f"{count:g}" for name, count in counts.items()},
+                **{name: f"{count:.0f}" for name, count in counts.items()},
             },
         )
 
@@ -134,7 +134,12 @@ class Diagnostics:
 
 def _input_counts(hearing: Hearing) -> dict[str, float]:
     """What the source counts; not every source counts everything."""
-    counters = {"lost messages": "lost", "unusable messages": "bad", "device overflows": "overflows"}
+    counters = {
+        "messages": "received",
+        "lost messages": "lost",
+        "unusable messages": "bad",
+        "device overflows": "overflows",
+    }
     counts = {name: float(getattr(hearing.source, attribute, 0)) for name, attribute in counters.items()}
     return {"gaps": float(hearing.session.jumps), **counts}
 

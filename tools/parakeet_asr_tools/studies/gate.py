@@ -1,6 +1,6 @@
 """``study gate``: does the energy gate before the voice detector lose anything, and what does it save?
 
-Every recording is laid into the noise of a room, with three seconds of it before and one and a half after,
+Every recording is laid into the noise of a room, with six seconds of it before and one and a half after,
 and listened to with and without the gate. A final is decoded from exactly the samples of its utterance, so
 the same places give the same final; where the places differ, both are decoded and the texts are compared.
 """
@@ -31,7 +31,7 @@ HELP = "the energy gate before the voice detector: lost onsets, and how much of 
 
 ROOMS = ("pink", "fan", "white", "brown")
 LEVELS_DB = (40, 20, 10, 5)  # of the speech over the room
-BEFORE_S, AFTER_S = 3.0, 1.5
+BEFORE_S, AFTER_S = 6.0, 1.5  # so long that the detector rests before the speech
 EMPTY_ROOM_S = 120.0
 Place = tuple[int, int]  # of an utterance, in samples
 
