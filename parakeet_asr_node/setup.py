@@ -62,6 +62,7 @@ setup(
     extras_require={
         "microphone": ["sounddevice>=0.4.6,<1"],  # and PortAudio: apt install libportaudio2
         "torch": ["torch>=2.4", "pyyaml>=6,<7"],  # engine torch: a .nemo without export; 2.4: weights_only
+        "duplex": ["pyaec>=1.0.1,<2"],  # SpeexDSP in a wheel of 0.2 MB, x86_64 and aarch64, any Python
     },
     zip_safe=False,
     entry_points={

@@ -11,6 +11,7 @@ from typing import overload
 import numpy as np
 
 from parakeet_asr.core.choices import DeviceName, EngineName, FallbackName, PrecisionName
+from parakeet_asr.core.duplex.canceller import EchoCanceller
 from parakeet_asr.core.duplex.options import DuplexOptions
 from parakeet_asr.core.duplex.session import DuplexSession
 from parakeet_asr.core.endpoint import VoiceDetector
@@ -20,7 +21,7 @@ from parakeet_asr.core.model_spec import ModelSpec
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.session import SessionOptions, SpeechSession
 from parakeet_asr.engine_choice import EngineRequest, open_engine
-from parakeet_asr.errors import AudioFormatError
+from parakeet_asr.errors import AudioFormatError, ConfigurationError
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray, Transcription
 
 AudioInput = str | os.PathLike[str] | FloatArray
@@ -88,8 +89,14 @@ class Model:
     def duplex_session(
         self, options: SessionOptions | None = None, duplex_options: DuplexOptions | None = None
     ) -> DuplexSession:
-        """The same for a robot that speaks itself."""
-        return DuplexSession(self.session(options), duplex_options)
+        """The same for a robot that speaks itself.
+
+        Raises:
+            ConfigurationError: mode ``full`` without the extra ``duplex``.
+        """
+        return DuplexSession(
+            self.session(options), duplex_options, canceller=_echo_canceller, detector=_voice_detector()
+        )
 
     def warm_up(self) -> None:
         """Run one second of silence through every graph, so that the first utterance waits for nothing."""
@@ -199,6 +206,16 @@ def _voice_detector() -> VoiceDetector:
     from parakeet_asr.engines.silero import SileroDetector
 
     return SileroDetector()
+
+
+def _echo_canceller() -> EchoCanceller:
+    try:
+        from parakeet_asr.engines.speex_aec import SpeexCanceller
+    except ImportError as error:
+        raise ConfigurationError(
+            f"mode: full needs the extra `duplex` (pip install 'parakeet_asr[duplex]'): {error}"
+        ) from error
+    return SpeexCanceller()
 
 
 def _checked(samples: FloatArray) -> FloatArray:

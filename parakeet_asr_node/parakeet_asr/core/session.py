@@ -94,6 +94,11 @@ class SpeechSession:
         """Whether somebody is speaking."""
         return self._utterance is not None
 
+    @property
+    def utterance_id(self) -> str:
+        """Of the open utterance; empty when there is none."""
+        return "" if self._utterance is None else self._utterance.id
+
     def push(self, chunk: AudioChunk, *, partials: bool = True) -> list[Event]:
         """Take the next chunk.
 

@@ -27,7 +27,7 @@ class DuplexOptions:
     watchdog_s: float = 3.0  # a witness of the robot's speech that is silent for so long is dead
     seconds_per_character: float = 0.07  # of speech, where only the text is known
     echo_action: EchoAction = "drop"
-    echo_window_s: float = 2.0  # an echo may be heard so long after the robot is known to have spoken
+    echo_window_s: float = 0.5  # an echo may be heard so long after the tail
     barge_in: bool = True  # look for people who interrupt
     min_speech_s: float = 0.25  # of a person's voice that makes a barge-in
     words: tuple[str, ...] = ()  # that alone may interrupt; none: any speech may

@@ -26,7 +26,7 @@ class Playback:
     def __init__(self) -> None:
         """Nothing was played."""
         self._pieces: list[tuple[int, FloatArray]] = []  # (position, samples), ascending, no overlap
-        self._audible_end: int | None = None
+        self._stretches: list[tuple[int, int]] = []  # positions between which it can be heard
 
     @property
     def end(self) -> int | None:
@@ -49,6 +49,11 @@ class Playback:
     def cut(self, position: int) -> None:
         """What was to be played from ``position`` on is not."""
         self._pieces = [(p, s[: max(0, position - p)]) for p, s in self._pieces if p < position]
+        self._stretches = [(a, min(b, position)) for a, b in self._stretches if a < position]
+
+    def audible(self, start: int, stop: int) -> bool:
+        """Whether anything can be heard between two positions."""
+        return any(a < stop and b > start for a, b in self._stretches)
 
     def read(self, start: int, stop: int) -> FloatArray:
         """Samples [start, stop)."""
@@ -68,6 +73,7 @@ class Playback:
         while keep < len(self._pieces) - 1 and self._pieces[keep + 1][0] <= position:
             keep += 1
         del self._pieces[:keep]
+        self._stretches = [one for one in self._stretches if one[1] > position]
 
     def _audible(self, position: int, samples: FloatArray) -> list[tuple[int, int]]:
         """Stretches of sound without longer pauses; one that goes on joins what was before it."""
@@ -78,7 +84,9 @@ class Playback:
         begins = loud[np.concatenate(([0], splits + 1))] + position
         ends = loud[np.concatenate((splits, [len(loud) - 1]))] + position + 1
         stretches = [(int(a), int(b)) for a, b in zip(begins, ends, strict=True)]
-        if self._audible_end is not None and 0 <= stretches[0][0] - self._audible_end <= _PAUSE_SAMPLES:
-            stretches[0] = (self._audible_end, stretches[0][1])
-        self._audible_end = stretches[-1][1]
+        before = self._stretches[-1] if self._stretches else None
+        if before is not None and 0 <= stretches[0][0] - before[1] <= _PAUSE_SAMPLES:
+            stretches[0] = (before[0], stretches[0][1])
+            self._stretches.pop()
+        self._stretches += stretches
         return stretches

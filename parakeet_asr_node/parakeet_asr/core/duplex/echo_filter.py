@@ -1,0 +1,165 @@
+"""Transcripts without the robot's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from parakeet_asr.core.duplex.echo_text import Said, echo_words, normal_words, runs
+from parakeet_asr.core.duplex.evidence import NearEvidence
+from parakeet_asr.core.duplex.options import EchoAction
+from parakeet_asr.core.duplex.speaking import SpeakingTimeline
+from parakeet_asr.core.words import join_words, mean_confidence
+from parakeet_asr.records import Transcript, Word
+
+_REMEMBERED_NS = 60_000_000_000  # a text may be on its way for so long
+_SOUNDS_LIKE_ROBOT = 0.15  # part of a word's time with a person, below which it is the robot's
+_SOUNDS_LIKE_PERSON = 0.5
+_SURELY_PERSON = 0.8
+_PROOF_WORDS = 4  # of the robot in a row, whatever it sounds like
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What was published of an utterance."""
+
+    revision: int = 0
+    text: str = ""
+    stable_words: int = 0
+
+
+class EchoFilter:
+    """Follows one stream of transcripts; not thread safe."""
+
+    def __init__(self, timeline: SpeakingTimeline, evidence: NearEvidence) -> None:
+        """Ask ``timeline`` when the robot spoke, and ``evidence`` whether a person did."""
+        self._timeline = timeline
+        self._evidence = evidence
+        self._said: list[Said] = []
+        self._shown: dict[str, _Shown] = {}
+        self.action: EchoAction = "drop"
+        self.window_s = 0.5
+        self.dropped = 0  # utterances
+        self.marked = 0
+
+    def said(self, text: str, stamp_ns: int) -> None:
+        """The robot was asked to say ``text``."""
+        self._said.append(Said(tuple(normal_words(text)), stamp_ns))
+
+    @property
+    def knows_text(self) -> bool:
+        """Whether anybody told what the robot says."""
+        return bool(self._said)
+
+    def forget_before(self, stamp_ns: int) -> None:
+        """Texts from before ``stamp_ns`` cannot be heard any more."""
+        self._said = [one for one in self._said if one.stamp_ns >= stamp_ns]
+
+    def judge(self, transcript: Transcript) -> Transcript | None:
+        """What is published of it: all, a person's part, or nothing."""
+        echo = self._echo(transcript)
+        shown = self._shown.setdefault(transcript.utterance_id, _Shown())
+        if any(echo):
+            kept = _without(transcript, echo)
+            if not kept.words:
+                return self._only_echo(transcript, kept, shown)
+        else:
+            kept = transcript
+        if not kept.is_final and (kept.text, kept.stable_words) == (shown.text, shown.stable_words):
+            return None
+        return self._publish(kept, shown)
+
+    def _only_echo(self, transcript: Transcript, empty: Transcript, shown: _Shown) -> Transcript | None:
+        if self.action == "mark":
+            self.marked += transcript.is_final
+            return self._publish(replace(transcript, echo=True), shown)
+        self.dropped += transcript.is_final
+        if transcript.is_final and shown.revision:  # whoever saw a beginning waits for an end
+            return self._publish(replace(empty, echo=True), shown)
+        if transcript.is_final:
+            del self._shown[transcript.utterance_id]
+        return None
+
+    def _publish(self, transcript: Transcript, shown: _Shown) -> Transcript:
+        shown.revision += 1
+        shown.text, shown.stable_words = transcript.text, transcript.stable_words
+        if transcript.is_final:
+            self._shown.pop(transcript.utterance_id, None)
+        return replace(transcript, revision=shown.revision)
+
+    # --- whose words --------------------------------------------------------------------------------
+
+    def _echo(self, transcript: Transcript) -> list[bool]:
+        """Which words are the robot's."""
+        words = transcript.words
+        times = [_times_ns(transcript, word) for word in words]
+        possible = [self._robot_heard(*time) for time in times]
+        if not any(possible):
+            return [False] * len(words)
+        near = [self._evidence.near_fraction(*time) for time in times]
+        echo = self._by_text(words, possible, times[-1][1])
+        _acquit(echo, near)
+        for i, part in enumerate(near):
+            echo[i] |= possible[i] and part is not None and part < _SOUNDS_LIKE_ROBOT
+        _fill(echo, possible, near)
+        return echo
+
+    def _robot_heard(self, start_ns: int, stop_ns: int) -> bool:
+        return bool(self._timeline.intervals(start_ns - round(self.window_s * 1e9), stop_ns))
+
+    def _by_text(self, words: Sequence[Word], possible: Sequence[bool], until_ns: int) -> list[bool]:
+        said = [
+            word
+            for one in self._said
+            if until_ns - _REMEMBERED_NS <= one.stamp_ns <= until_ns
+            for word in one.words
+        ]
+        parts = [(i, part) for i, word in enumerate(words) if possible[i] for part in normal_words(word.text)]
+        marks = echo_words([part for _, part in parts], said)
+        echo = [False] * len(words)
+        for (i, _), mark in zip(parts, marks, strict=True):
+            echo[i] |= mark
+        return echo
+
+
+def _acquit(echo: list[bool], near: Sequence[float | None]) -> None:
+    """A few words that a person clearly says are the person's, though the robot says them, too."""
+    for start, stop in runs([i for i, one in enumerate(echo) if one]):
+        parts = [part for part in near[start:stop] if part is not None]
+        if stop - start < _PROOF_WORDS and parts and min(parts) >= _SURELY_PERSON:
+            echo[start:stop] = [False] * (stop - start)
+
+
+def _fill(echo: list[bool], possible: Sequence[bool], near: Sequence[float | None]) -> None:
+    """A word heard wrong is the robot's, too: between two of its words, or at an end by its sound."""
+    doubtful = [
+        maybe and (part is None or part < _SOUNDS_LIKE_PERSON)
+        for maybe, part in zip(possible, near, strict=True)
+    ]
+    marked = [*echo]
+    for i, one in enumerate(marked):
+        if one or not doubtful[i]:
+            continue
+        before = i > 0 and marked[i - 1]
+        after = i + 1 < len(marked) and marked[i + 1]
+        edge = (i == 0 or i + 1 == len(marked)) and near[i] is not None
+        echo[i] = (before and after) or (edge and (before or after))
+
+
+def _without(transcript: Transcript, echo: Sequence[bool]) -> Transcript:
+    """The transcript without some of its words."""
+    kept = [i for i, one in enumerate(echo) if not one]
+    words = tuple(transcript.words[i] for i in kept)
+    stable = sum(i < transcript.stable_words for i in kept)
+    return replace(
+        transcript,
+        words=words,
+        text=join_words(words),
+        stable_words=stable,
+        confidence=mean_confidence(words),
+        tokens=(),  # those of single words cannot be told apart any more
+    )
+
+
+def _times_ns(transcript: Transcript, word: Word) -> tuple[int, int]:
+    return transcript.start_ns + round(word.start_s * 1e9), transcript.start_ns + round(word.end_s * 1e9)
