@@ -94,15 +94,15 @@ def converse(room: Room, seed: int, people: Sequence[Spoken], turns: int = len(K
     person: list[tuple[float, FloatArray]] = []
     now_s = 1.0
     for kind in kinds:
-        text = SENTENCES[rng.integers(len(SENTENCES))]
-        voice = drift(_voice(text, VOICES[rng.integers(len(VOICES))]), 0.0)
+        text = SENTENCES[int(rng.integers(len(SENTENCES)))]
+        voice = _voice(text, VOICES[int(rng.integers(len(VOICES)))])
         handed_s = now_s
         sounds_s = handed_s + rng.uniform(*room.delay_s)
         silent_s = sounds_s + len(voice) / SAMPLE_RATE_HZ
         robot.append((handed_s, sounds_s, voice))
         turn = Turn(kind, now_s, silent_s, text, handed_s, sounds_s, silent_s)
         if kind != "robot":
-            spoken = people[rng.integers(len(people))]
+            spoken = people[int(rng.integers(len(people)))]
             words = at_level(spoken.samples)
             first, last = _speech(words)
             part = rng.uniform(0.3, 0.6)

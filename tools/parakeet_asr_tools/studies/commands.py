@@ -5,9 +5,19 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from parakeet_asr_tools.studies import agreement, cuts, endpointing, gate, guard, silence, streaming
+from parakeet_asr_tools.studies import (
+    agreement,
+    cancellers,
+    cuts,
+    duplex,
+    endpointing,
+    gate,
+    guard,
+    silence,
+    streaming,
+)
 
-STUDIES = (streaming, agreement, cuts, endpointing, guard, silence, gate)
+STUDIES = (streaming, agreement, cuts, endpointing, guard, silence, gate, duplex, cancellers)
 
 
 def add_parser(subparsers: Any) -> None:
