@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from parakeet_asr.core.duplex.echo_text import Said, echo_words, normal_words, runs
+from parakeet_asr.core.duplex.echo_text import Said, echo_words, normal_words
 from parakeet_asr.core.duplex.evidence import NearEvidence
 from parakeet_asr.core.duplex.options import EchoAction
 from parakeet_asr.core.duplex.speaking import SpeakingTimeline
@@ -15,8 +15,6 @@ from parakeet_asr.records import Transcript, Word
 _REMEMBERED_NS = 60_000_000_000  # a text may be on its way for so long
 _SOUNDS_LIKE_ROBOT = 0.15  # part of a word's time with a person, below which it is the robot's
 _SOUNDS_LIKE_PERSON = 0.5
-_SURELY_PERSON = 0.8
-_PROOF_WORDS = 4  # of the robot in a row, whatever it sounds like
 
 
 @dataclass(slots=True)
@@ -98,7 +96,6 @@ class EchoFilter:
             return [False] * len(words)
         near = [self._evidence.near_fraction(*time) for time in times]
         echo = self._by_text(words, possible, times[-1][1])
-        _acquit(echo, near)
         for i, part in enumerate(near):
             echo[i] |= possible[i] and part is not None and part < _SOUNDS_LIKE_ROBOT
         _fill(echo, possible, near)
@@ -120,14 +117,6 @@ class EchoFilter:
         for (i, _), mark in zip(parts, marks, strict=True):
             echo[i] |= mark
         return echo
-
-
-def _acquit(echo: list[bool], near: Sequence[float | None]) -> None:
-    """A few words that a person clearly says are the person's, though the robot says them, too."""
-    for start, stop in runs([i for i, one in enumerate(echo) if one]):
-        parts = [part for part in near[start:stop] if part is not None]
-        if stop - start < _PROOF_WORDS and parts and min(parts) >= _SURELY_PERSON:
-            echo[start:stop] = [False] * (stop - start)
 
 
 def _fill(echo: list[bool], possible: Sequence[bool], near: Sequence[float | None]) -> None:

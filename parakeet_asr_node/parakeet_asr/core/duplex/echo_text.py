@@ -42,7 +42,7 @@ def echo_words(heard: Sequence[str], said: Sequence[str]) -> list[bool]:
     _mark(heard, said, 0, len(heard), echo)
     if not all(echo):
         rest = [i for i, one in enumerate(echo) if not one]
-        for start, stop in runs(rest):
+        for start, stop in _runs(rest):
             letters = "".join(heard[start:stop])
             if len(letters) >= _LEAST_LETTERS and letter_edits(letters, "".join(said)) <= _MOST_EDITS:
                 echo[start:stop] = [True] * (stop - start)
@@ -109,7 +109,7 @@ def _edits(one: str, other: str, *, free_ends: bool) -> int:
     return min(row) if free_ends else row[-1]
 
 
-def runs(positions: Sequence[int]) -> list[tuple[int, int]]:
+def _runs(positions: Sequence[int]) -> list[tuple[int, int]]:
     """Neighbours in ascending positions as [start, stop)."""
     if not positions:
         return []
