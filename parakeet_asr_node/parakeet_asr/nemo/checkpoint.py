@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pickle
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from parakeet_asr.errors import ArchiveError
+from parakeet_asr.nemo.direct import NotDirectError, read_to_device
 
 MAX_WEIGHTS_BYTES = 32 << 30
 
@@ -89,6 +91,10 @@ def load_checkpoint(source: CheckpointPlace, what: str, device: str = "cpu") -> 
         with source.open() as stream:
             is_zip = _is_bounded_zip(stream, what)
             stream.seek(0)
+            if is_zip and torch.device(device).type == "cuda":
+                with contextlib.suppress(NotDirectError):
+                    return read_to_device(stream, device)
+                stream.seek(0)
             mapped = is_zip and source.size_bytes is None and device == "cpu"
             with warnings.catch_warnings():
                 # about pickles that torch did not write: refused or loaded, either is clear

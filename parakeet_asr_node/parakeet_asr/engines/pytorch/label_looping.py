@@ -73,7 +73,7 @@ class LabelLooper:
         steps: int,
         device: torch.device,
     ) -> None:
-        """Allocate everything; on CUDA the first call records the graph."""
+        """Allocate everything; on CUDA the second call records a graph."""
         self._predictor, self._joint, self._spec = predictor, joint, spec
         self.batch, self.steps = batch, steps
         self._window = default_window_steps(batch)
@@ -101,6 +101,7 @@ class LabelLooper:
         behind = torch.arange(self._window, self._window + self._behind, device=device)
         self._absorbing = behind.expand(batch, -1)
         self._graph: Graph | None = None
+        self._used = False
         self._use_graph = device.type == "cuda"
 
     def decode(self, projected: Tensor, lengths: Tensor) -> list[tuple[Token, ...]]:
@@ -130,8 +131,9 @@ class LabelLooper:
             state.going.fill_(True)
 
     def _run_until_idle(self) -> None:
-        if self._use_graph and self._graph is None:
-            self._record()
+        if self._use_graph and self._graph is None and self._used:
+            self._record()  # not at the first time: the first transcript does not wait for it
+        self._used = True
         while bool(self._state.going):
             if self._graph is None:
                 self._turn()
