@@ -11,6 +11,7 @@ from parakeet_asr.errors import ParakeetError
 from parakeet_asr_tools import __version__
 from parakeet_asr_tools.benchmark import commands as benchmark
 from parakeet_asr_tools.benchmark import gpu as bench_gpu
+from parakeet_asr_tools.benchmark import gpu_precision
 from parakeet_asr_tools.benchmark import stream as bench_stream
 from parakeet_asr_tools.commands import build, convert_precision, export, make_nemo, optimize, parity, repack
 from parakeet_asr_tools.console import errors
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         benchmark,
         bench_stream,
         bench_gpu,
+        gpu_precision,
         studies,
     ):
         command.add_parser(commands)

@@ -15,6 +15,8 @@ Feeds = dict[str, "np.ndarray[Any, Any]"]
 
 CLOSED = "this engine was closed; load the model again"
 PROVIDERS: dict[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+# CUDA's default tries every algorithm for every new length of audio: over a minute before it is warm.
+_OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"cudnn_conv_algo_search": "HEURISTIC"}}
 _NUMPY_NAMES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -36,7 +38,9 @@ def load_graph(directory: Path, graph: GraphSpec, threads: int, device: str) -> 
     options.log_severity_level = 3  # errors only: they also arrive as exceptions
     path = directory / graph.file
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=[PROVIDERS[device]])
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=[(PROVIDERS[device], _OPTIONS[device])]
+        )
     except Exception as error:  # ONNX Runtime's exceptions share no base class below Exception
         raise EngineError(f"{path}: ONNX Runtime cannot load this graph: {error}") from error
     _check(path, "input", graph.inputs, session.get_inputs())

@@ -35,7 +35,11 @@ class CudaGraphSession:
         """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        provider = ("CUDAExecutionProvider", {"user_compute_stream": str(stream.cuda_stream)})
+        settings = {
+            "user_compute_stream": str(stream.cuda_stream),
+            "cudnn_conv_algo_search": "HEURISTIC",  # as engine ort
+        }
+        provider = ("CUDAExecutionProvider", settings)
         self._stream = stream
         self._session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
         if "CUDAExecutionProvider" not in self._session.get_providers():

@@ -92,7 +92,13 @@ def _speed(results: GpuResults) -> Iterator[str]:
     titles = [f"RTFx, batch {batch}" for batch in batches]
     yield (
         "| | "
-        + " | ".join([*titles, "cold start, s", f"utterances with {results.reference}'s tokens"])
+        + " | ".join(
+            [
+                *titles,
+                "cold start, s",
+                f"utterances with the tokens of {TITLES.get(results.reference, results.reference)}",
+            ]
+        )
         + " |"
     )
     yield "|---" * (len(titles) + 3) + "|"

@@ -124,6 +124,7 @@ class GpuRun:
                 if answer is not None and counted:
                     rtfx = self._measured[child.name].rtfx.setdefault(str(batch), [])
                     rtfx.append(self._corpus.duration_s / answer.wall_s)
+                    self._say(f"{child.name}, batch {batch}: RTFx {rtfx[-1]:.0f}")
 
     def _stages(self, child: Child) -> None:
         for batch in self._options.batches:
