@@ -25,6 +25,9 @@ from parakeet_asr.engines.trt.limits import machine_limits
 from parakeet_asr.errors import ConfigurationError, EngineError, ModelNotFoundError
 from parakeet_asr.model_directory import is_archive, read_model_directory, resolve_model
 
+_LARGE_MEMORY_BYTES = 24 << 30  # of a device from which on the following is no question
+_LARGE_BATCHES = BatchOptions(32, 96_000)  # 960 s of audio, padding included
+
 
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
@@ -169,7 +172,7 @@ def _open_torch(request: EngineRequest) -> OpenedEngine:
     loaded = load_archive(path, request.device, request.precision, request.threads, compiled=request.compiled)
     size = loaded.engine.spec.decoder.vocabulary_size
     tokenizer = SentencePieceTokenizer(path, size, loaded.tokenizer_model)
-    batching = BatchOptions(32, 96_000) if loaded.engine.on_cuda else None  # memory is no bound there
+    batching = _LARGE_BATCHES if loaded.engine.device_memory_bytes >= _LARGE_MEMORY_BYTES else None
     return OpenedEngine(loaded.engine, tokenizer, path, batching)
 
 

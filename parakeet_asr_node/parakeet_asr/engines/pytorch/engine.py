@@ -119,6 +119,11 @@ class TorchEngine:
         """Whether it runs on a CUDA device."""
         return self._device.type == "cuda"
 
+    @property
+    def device_memory_bytes(self) -> int:
+        """All memory of its CUDA device; 0 on the CPU."""
+        return int(torch.cuda.get_device_properties(self._device).total_memory) if self.on_cuda else 0
+
     @_guarded
     def encode(self, features: FloatArray, lengths: IntArray) -> EncoderOutput:
         """See :class:`parakeet_asr.core.engine.Engine`."""
