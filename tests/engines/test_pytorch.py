@@ -36,7 +36,7 @@ SPEC = FeatureSpec("nemo", 80, "per_feature")
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[Model]:
-    with load_model(ARCHIVE, device="cpu", guard=None) as loaded:
+    with load_model(ARCHIVE, device="cpu", threads=1, guard=None) as loaded:
         yield loaded
 
 
@@ -79,7 +79,7 @@ def streamed(model: Model, audio: FloatArray) -> tuple[Token, ...]:
 
 
 def test_phrases_go_over_the_host(model: Model) -> None:
-    with load_model("demo", guard=None) as ort:
+    with load_model("demo", threads=1, guard=None) as ort:
         for one in (model, ort):
             one.recognizer.set_phrases(["forem"])
         try:
@@ -92,8 +92,8 @@ def test_phrases_go_over_the_host(model: Model) -> None:
 @pytest.mark.parametrize("decoder", ["tdt", "rnnt"])
 def test_cache_aware_models_stream_as_engine_ort_does(decoder: str) -> None:
     with (
-        load_model(cache_aware_archive(decoder), device="cpu", guard=None) as torch_model,
-        load_model(cache_aware_model(decoder), guard=None) as ort,
+        load_model(cache_aware_archive(decoder), device="cpu", threads=1, guard=None) as torch_model,
+        load_model(cache_aware_model(decoder), threads=1, guard=None) as ort,
     ):
         audio = speech()[:64_000]
         assert key(torch_model.transcribe(audio).tokens) == key(ort.transcribe(audio).tokens)
@@ -115,6 +115,7 @@ def test_label_looping_is_the_core_s_for_any_network(
     config = model_config(preset, decoder, [str(i) for i in range(30)], {"model_path": "t"})  # type: ignore[arg-type]
     network = random_transducer(parse_config(config), seed=3)
     network.joint.output.bias[30] += loudness  # the blank's
+    torch.set_num_threads(1)
     engine = TorchEngine(network)
     generator = np.random.default_rng(0)
     projected = generator.standard_normal((5, 60, 24)).astype(np.float32)
@@ -179,5 +180,8 @@ def test_wrong_shapes_are_an_engine_error(model: Model) -> None:
 
 def test_the_command_line_takes_an_archive(capsys: pytest.CaptureFixture[str]) -> None:
     sample = SAMPLES / "synth-a-135.flac"
-    assert main(["transcribe", "--model", str(ARCHIVE), "--engine-device", "cpu", str(sample)]) == 0
+    assert (
+        main(["transcribe", "--model", str(ARCHIVE), "--engine-device", "cpu", "--threads", "1", str(sample)])
+        == 0
+    )
     assert capsys.readouterr().out == "Go to room forty ninety.\n"
