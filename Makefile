@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Makes the built messages known (and libraries found) also where ROS 2 itself comes from apt.
 WITH_ROS := if [ -f .venv/local_setup.sh ]; then . ./.venv/local_setup.sh; fi;
 
-.PHONY: demo demo-duplex trial-duplex trial-node setup setup-peers test lint format parity bench bench-stream bench-memory bench-gpu clean python
+.PHONY: demo demo-duplex trial-duplex trial-node setup setup-peers test lint format parity bench bench-stream bench-variants bench-memory bench-gpu clean python
 
 demo: python  ## speech becomes text on real ROS 2 topics (no PyTorch needed)
 	@python3 scripts/bootstrap.py runtime ros
@@ -59,6 +59,10 @@ bench-stream: python  ## streaming: errors, latencies, revisions, computing besi
 bench-gpu: python  ## a CUDA machine: engines and peers on a full-size model made there; ARGS=--docs
 	@python3 scripts/bootstrap.py runtime tools
 	$(BIN)/parakeet-asr-tools bench-gpu $(ARGS)
+
+bench-variants: python  ## size, memory, word errors and speed of INT8, INT4 and GenAI variants; ARGS="--every 10"
+	@python3 scripts/bootstrap.py runtime tools
+	$(BIN)/parakeet-asr-tools study variants $(ARGS)
 
 bench-memory: python  ## memory of the node, every profile; ARGS="MODEL_DIRECTORY ..."
 	@python3 scripts/bootstrap.py runtime ros

@@ -15,9 +15,10 @@ from parakeet_asr_tools.studies import (
     guard,
     silence,
     streaming,
+    variants,
 )
 
-STUDIES = (streaming, agreement, cuts, endpointing, guard, silence, gate, duplex, cancellers)
+STUDIES = (streaming, agreement, cuts, endpointing, guard, silence, gate, duplex, cancellers, variants)
 
 
 def add_parser(subparsers: Any) -> None:
