@@ -43,7 +43,8 @@ format: python  ## what lint asks for
 
 parity: python  ## token by token and feature by feature against NeMo, live where it is installed; ARGS=--all
 	@python3 scripts/bootstrap.py runtime tools dev
-	$(BIN)/python -m pytest tests/parity tests/engines/test_streaming.py -m "parity or not parity" $(ARGS)
+	$(BIN)/python -m pytest tests/parity tests/engines/test_streaming.py -m "parity or not parity" \
+		-o faulthandler_timeout=3600 $(ARGS)
 
 setup-peers: python  ## NeMo, onnx-asr and sherpa-onnx into .venv-peers, for bench and parity
 	@scripts/setup-peers
