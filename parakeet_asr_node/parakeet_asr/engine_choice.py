@@ -22,6 +22,7 @@ from parakeet_asr.core.recognizer import BatchOptions
 from parakeet_asr.core.split_graphs import is_split
 from parakeet_asr.core.tokenizer import Tokenizer
 from parakeet_asr.engines.trt.limits import machine_limits
+from parakeet_asr.engines.trt.plan_files import built_limits
 from parakeet_asr.errors import ConfigurationError, EngineError, ModelNotFoundError
 from parakeet_asr.model_directory import is_archive, read_model_directory, resolve_model
 
@@ -109,13 +110,10 @@ def automatic_engine(request: EngineRequest) -> EngineName:
 
 def _has_plans(request: EngineRequest) -> bool:
     """Whether ``parakeet-asr-tools build`` was here; nothing of TensorRT is imported."""
-    from parakeet_asr.engines.trt.plan_files import find_plans, plan_folder
-
     try:
-        folder = plan_folder(request.directory(), machine_limits().precision)
+        return built_limits(request.directory()) is not None
     except ModelNotFoundError:
         return False
-    return bool(find_plans(folder, "encoder"))
 
 
 def _open_ort(request: EngineRequest) -> OpenedEngine:
@@ -143,7 +141,7 @@ def _open_trt(request: EngineRequest) -> OpenedEngine:
             f"{directory}: engine 'trt' expects a graph decoder_step, this is a GenAI bundle; export it "
             "without --format genai, or use engine 'ort'"
         )
-    limits = machine_limits()
+    limits = built_limits(directory) or machine_limits()
     try:
         engine = open_trt(directory, spec, limits, rebuild=request.rebuild, clips=stored_clips())
     except EngineError as error:

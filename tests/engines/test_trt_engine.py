@@ -256,6 +256,24 @@ def test_two_turns_two_recordings_and_a_draft_changes_nothing(streaming_director
         mine.step(window[:, :, 1:], length)
 
 
+def test_streams_one_after_another_share_their_buffers(streaming_directory: Path) -> None:
+    spec = read_model_directory(streaming_directory)
+    device = FakeDevice()
+    engine = open_engine(streaming_directory, device)
+    window = np.zeros((1, spec.features.mels, spec.encoder.streaming.window_frames), np.float32)
+    new = spec.encoder.streaming.first_chunk_frames
+    window[:, :, -new:] = features(new)[:, : spec.features.mels]
+    first = engine.open_stream()
+    expected = first.step(window, window.shape[2]).projected.copy()
+    other = engine.open_stream()  # at the same time: buffers of its own
+    allocated = device.allocations
+    np.testing.assert_array_equal(other.step(window, window.shape[2]).projected, expected)
+    del first, other
+    for _ in range(3):
+        np.testing.assert_array_equal(engine.open_stream().step(window, window.shape[2]).projected, expected)
+    assert device.allocations == allocated
+
+
 def test_the_recognizer_runs_on_it(reference: OrtEngine) -> None:
     from parakeet_asr.tokenization import SentencePieceTokenizer
 

@@ -14,11 +14,13 @@ from parakeet_asr.engines.trt.limits import ENVIRONMENT, MACHINE_PROFILES, Machi
 from parakeet_asr.engines.trt.plan_files import (
     PlanError,
     Platform,
+    built_limits,
     find_plan,
     find_plans,
     graph_sha256,
     plan_folder,
     plan_key,
+    store_limits,
     write_plan,
 )
 from parakeet_asr.engines.trt.profiles import describe, plan_graphs, shape_ranges
@@ -87,7 +89,7 @@ def test_a_new_build_replaces_the_old_one_but_not_that_of_another_gpu(tmp_path: 
     write_plan(tmp_path, "encoder", KEY, b"old")
     write_plan(tmp_path, "encoder", replace(KEY, gpu="NVIDIA L4"), b"other")
     write_plan(tmp_path, "encoder", replace(KEY, version="10.16.1"), b"new")
-    assert sorted(plan.read() for plan in find_plans(tmp_path, "encoder")) == [b"new", b"other"]
+    assert sorted(bytes(plan.read()) for plan in find_plans(tmp_path, "encoder")) == [b"new", b"other"]
 
 
 def test_a_damaged_plan_is_noticed_before_tensorrt_sees_it(tmp_path: Path) -> None:
@@ -145,6 +147,19 @@ def test_auto_takes_tensorrt_where_engines_were_built(
     assert automatic_engine(EngineRequest(small_model, device="cpu")) == "ort"
     monkeypatch.setenv("PARAKEET_PRECISION", "bf16")
     assert automatic_engine(EngineRequest(small_model)) == "ort"
+
+
+def test_a_node_finds_what_another_profile_built(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert built_limits(small_model, {}) is None
+    agx = machine_limits("agx-orin", {}, precision="bf16")
+    folder = plan_folder(small_model, "bf16")
+    write_plan(folder, "encoder", KEY, b"plan")
+    store_limits(folder, agx)
+    assert built_limits(small_model, {}) == agx
+    assert built_limits(small_model, {"PARAKEET_PRECISION": "fp16"}) is None
+    assert built_limits(small_model, {"PARAKEET_MAX_BATCH": "3"}) == replace(agx, max_batch=3)
+    (folder / "limits.json").write_text("{}")
+    assert built_limits(small_model, {}) == machine_limits("", {}, precision="bf16")
 
 
 def refuse(*_: object, **__: object) -> None:

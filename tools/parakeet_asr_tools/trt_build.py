@@ -19,7 +19,7 @@ from parakeet_asr.engines.trt.opening import (
     present_platform,
     stored_clips,
 )
-from parakeet_asr.engines.trt.plan_files import PlanError, Platform, find_plan
+from parakeet_asr.engines.trt.plan_files import PlanError, Platform, find_plan, store_limits
 from parakeet_asr.engines.trt.profiles import describe, plan_graphs, shape_ranges
 from parakeet_asr.errors import ConfigurationError, EngineError
 from parakeet_asr.model_directory import read_model_directory
@@ -67,6 +67,7 @@ def build_model(
         name: _provide(place, name, platform, stream_weights, force, on_progress)
         for name in plan_graphs(spec)
     }
+    store_limits(place.plans, limits)
     on_progress("reference of ONNX Runtime")
     clips = stored_clips()
     make_reference(place, clips)

@@ -31,11 +31,17 @@ def add_parser(commands: Any) -> None:
         "float32 with every result rounded; needs the weights in memory three times",
     )
     parser.add_argument("--limit-s", type=float, metavar="S", help="an even choice of so much speech")
+    parser.add_argument(
+        "--emulated",
+        type=Path,
+        metavar="DIR",
+        help="also write a directory that a CPU computes in float32 with every result rounded, for 'parity'",
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from parakeet_asr_tools.precision.directory import convert_directory
+    from parakeet_asr_tools.precision.directory import convert_directory, emulate_directory
     from parakeet_asr_tools.precision.report import measure
     from parakeet_asr_tools.precision.rule import Rule
 
@@ -44,6 +50,9 @@ def _run(arguments: argparse.Namespace) -> None:
         spec = convert_directory(arguments.model_dir, arguments.out_dir, rule, report)
     size_mb = sum(file.bytes for file in spec.files.values()) / 1e6
     console.print(f"{arguments.out_dir}: {spec.name}, {size_mb:.1f} MB")
+    if arguments.emulated is not None:
+        emulate_directory(arguments.out_dir, arguments.emulated)
+        console.print(f"{arguments.emulated}: the same, rounded on a CPU")
     if arguments.speech is not None:
         with progress("measuring") as report:
             cost = measure(

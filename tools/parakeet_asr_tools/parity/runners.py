@@ -173,11 +173,11 @@ def _trt_runner(directory: Path, spec: ModelSpec, graph: str) -> SessionRunner:
     from parakeet_asr.engines.trt.cuda_device import CudaDevice
     from parakeet_asr.engines.trt.limits import machine_limits
     from parakeet_asr.engines.trt.opening import Workplace, open_trt, present_platform, stored_clips
-    from parakeet_asr.engines.trt.plan_files import find_plan
+    from parakeet_asr.engines.trt.plan_files import built_limits, find_plan
     from parakeet_asr.engines.trt.runtime import TrtPlan
     from parakeet_asr.engines.trt.session import PlanSession
 
-    limits = machine_limits()
+    limits = built_limits(directory) or machine_limits()
     engine = open_trt(directory, spec, limits, rebuild=False, clips=stored_clips())
     place, platform = Workplace(directory, spec, limits), present_platform()
     device = CudaDevice()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 
 from parakeet_asr.core.engine import EncoderOutput, PredictorState, StepOutput
@@ -65,11 +67,13 @@ class TrtEngine:
             graphs=graphs,
         )
         self._graphs = graphs
+        self._idle_streams: list[_StreamBuffers] = []
 
     @property
     def description(self) -> str:
         """See :class:`parakeet_asr.core.engine.Engine`."""
-        return self._description
+        refused = self._encoder.graph_refusal or self._decoder.graph_refusal
+        return f"{self._description}, without CUDA graphs: {refused}" if refused else self._description
 
     def encode(self, features: FloatArray, lengths: IntArray) -> EncoderOutput:
         """See :class:`parakeet_asr.core.engine.Engine`.
@@ -172,10 +176,18 @@ class TrtEngine:
         return StepOutput(answer["logits"][:, :window].copy(), PredictorState(hidden, cell))
 
     def open_stream(self) -> TrtEncoderStream:
-        """See :class:`parakeet_asr.core.engine.Engine`."""
+        """See :class:`parakeet_asr.core.engine.Engine`.
+
+        Buffers of a stream that nobody has any more serve the next one: an utterance allocates nothing.
+        """
         require_cache_aware(self.spec)
         device = self._require_open()
-        return TrtEncoderStream(self.spec, self._plans[STREAMING_GRAPH], device, self._graphs)
+        idle = self._idle_streams
+        plan = self._plans[STREAMING_GRAPH]
+        buffers = idle.pop() if idle else _StreamBuffers(self.spec, plan, device, self._graphs)
+        stream = TrtEncoderStream(self.spec, buffers)
+        weakref.finalize(stream, idle.append, buffers)
+        return stream
 
     def close(self) -> None:
         """Free plans, buffers and the stream, in this order."""
@@ -200,17 +212,13 @@ def encoder_steps(spec: ModelSpec, frames: IntArray) -> IntArray:
     return frames
 
 
-class TrtEncoderStream:
-    """See :class:`parakeet_asr.core.engine.EncoderStream`. The caches never leave the device.
-
-    Two sets take turns; each turn has its own addresses, and so its own CUDA graph.
-    """
+class _StreamBuffers:
+    """A session of the streaming plan and two sets of caches, which never leave the device."""
 
     def __init__(self, spec: ModelSpec, plan: Plan, device: Device, graphs: bool) -> None:
-        """Allocate two sets of caches."""
-        self._contract = StreamContract(spec)
-        self._device = device
-        self._session = PlanSession(
+        """Allocate."""
+        self.device = device
+        self.session = PlanSession(
             STREAMING_GRAPH,
             plan,
             device,
@@ -219,10 +227,28 @@ class TrtEncoderStream:
             resident=_RESIDENT,
             graphs=graphs,
         )
-        self._sizes = {n: 4 * int(np.prod(self._session.largest(n))) for n in _CACHES}
-        self._sets = [{name: device.allocate(size) for name, size in self._sizes.items()} for _ in range(2)]
+        self._sizes = {n: 4 * int(np.prod(self.session.largest(n))) for n in _CACHES}
+        self.sets = [{name: device.allocate(size) for name, size in self._sizes.items()} for _ in range(2)]
+
+    def clear(self, turn: int) -> None:
+        """Nothing was heard yet, says this set."""
+        for name, address in self.sets[turn].items():
+            self.device.clear(address, self._sizes[name])
+
+
+class TrtEncoderStream:
+    """See :class:`parakeet_asr.core.engine.EncoderStream`.
+
+    Two sets of caches take turns; each turn has its own addresses, and so its own CUDA graph.
+    """
+
+    def __init__(self, spec: ModelSpec, buffers: _StreamBuffers) -> None:
+        """Begin a signal with buffers that nobody else uses."""
+        self._contract = StreamContract(spec)
+        self._buffers = buffers
         self._lengths: list[IntArray] = [np.zeros(1, np.int64), np.zeros(1, np.int64)]
         self._turn = 0
+        buffers.clear(self._turn)
 
     def step(self, window: FloatArray, length: int) -> EncoderOutput:
         """See :class:`parakeet_asr.core.engine.EncoderStream`."""
@@ -235,7 +261,7 @@ class TrtEncoderStream:
         """See :class:`parakeet_asr.core.engine.EncoderStream`. The other set takes what is not wanted."""
         self._contract.check_input(window, length)
         now, after = self._turn, 1 - self._turn
-        answer = self._session.run(
+        answer = self._buffers.session.run(
             {
                 "audio_signal": window,
                 "length": np.array([length], np.int64),
@@ -252,13 +278,15 @@ class TrtEncoderStream:
     def reset(self) -> None:
         """See :class:`parakeet_asr.core.engine.EncoderStream`."""
         self._contract.reset()
-        for name, address in self._sets[self._turn].items():
-            self._device.clear(address, self._sizes[name])
+        self._buffers.clear(self._turn)
         self._lengths[self._turn][:] = 0
 
     def _resident(self, now: int, after: int) -> Resident:
         return tuple(
             pair
             for name in _CACHES
-            for pair in ((name, self._sets[now][name]), (f"{name}_next", self._sets[after][name]))
+            for pair in (
+                (name, self._buffers.sets[now][name]),
+                (f"{name}_next", self._buffers.sets[after][name]),
+            )
         )

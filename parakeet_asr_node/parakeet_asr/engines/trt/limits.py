@@ -65,13 +65,17 @@ ENVIRONMENT: dict[str, _Variable] = {
 
 
 def machine_limits(
-    profile: str = "", environment: Mapping[str, str] | None = None, **chosen: object
+    profile: str = "",
+    environment: Mapping[str, str] | None = None,
+    built: MachineLimits | None = None,
+    **chosen: object,
 ) -> MachineLimits:
     """The limits of a profile, changed by the environment, changed by what was chosen explicitly.
 
     Args:
         profile: a name of ``MACHINE_PROFILES``; empty for the default.
         environment: instead of the process's own.
+        built: instead of a profile: what plans that are there were built for.
         chosen: fields of :class:`MachineLimits`; None leaves a field alone.
 
     Raises:
@@ -88,7 +92,7 @@ def machine_limits(
         given = chosen.get(rule.field)
         if given is not None:
             values[rule.field] = _checked(rule.field, rule, str(given))
-    return replace(MACHINE_PROFILES[name], **values)
+    return replace(built or MACHINE_PROFILES[name], **values)
 
 
 def _checked(name: str, rule: _Variable, text: str) -> Any:

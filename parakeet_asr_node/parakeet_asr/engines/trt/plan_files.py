@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from parakeet_asr.engines.trt.limits import MachineLimits
+from parakeet_asr.engines.trt.limits import MachineLimits, machine_limits
 from parakeet_asr.errors import EngineError
 
 PLAN_SUFFIX = ".plan"
+LIMITS_FILE = "limits.json"
 _READ_BYTES = 1 << 20
 
 
@@ -68,15 +72,16 @@ class StoredPlan:
     key: PlanKey
     sha256: str
 
-    def read(self) -> bytes:
-        """The plan's bytes.
+    def read(self) -> memoryview:
+        """The plan's bytes, mapped: more than a gigabyte need not be in memory twice.
 
         Raises:
             PlanError: the file is not the one that was written.
         """
         try:
-            data = self.path.read_bytes()
-        except OSError as error:
+            with self.path.open("rb") as file:
+                data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        except (OSError, ValueError) as error:  # ValueError: it is empty
             raise PlanError(f"{self.path}: the plan cannot be read: {error}; build it again") from error
         found = hashlib.sha256(data).hexdigest()
         if found != self.sha256:
@@ -89,6 +94,35 @@ class StoredPlan:
 def plan_folder(directory: Path, precision: str) -> Path:
     """Where the plans of a model directory are, and the graphs that they are built of."""
     return directory / f"trt-{precision}"
+
+
+def store_limits(folder: Path, limits: MachineLimits) -> None:
+    """Beside the plans: a node finds them without being told the profile again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / LIMITS_FILE).write_text(json.dumps(asdict(limits), indent=2) + "\n", "utf-8")
+
+
+def built_limits(directory: Path, environment: Mapping[str, str] | None = None) -> MachineLimits | None:
+    """What the plans of a model directory were built for, changed by the environment; None without plans.
+
+    Where several precisions were built and PARAKEET_PRECISION chooses none, the first of fp16, bf16, fp32.
+
+    Raises:
+        ConfigurationError: the environment says something that cannot be.
+    """
+    environment = os.environ if environment is None else environment
+    wanted = machine_limits("", environment)
+    chosen = environment.get("PARAKEET_PRECISION", "").strip()
+    for precision in (wanted.precision,) if chosen else ("fp16", "bf16", "fp32"):
+        folder = plan_folder(directory, precision)
+        if not find_plans(folder, "encoder"):
+            continue
+        try:
+            built = MachineLimits(**json.loads((folder / LIMITS_FILE).read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            built = machine_limits("", environment, precision=precision)
+        return machine_limits("", environment, built=built)
+    return None
 
 
 def plan_key(graph_sha256: str, platform: Platform, limits: MachineLimits, profiles: str) -> PlanKey:

@@ -20,7 +20,7 @@ _NUMPY_NAMES = {
 class TrtPlan:
     """See :class:`parakeet_asr.engines.trt.seam.Plan`."""
 
-    def __init__(self, name: str, data: bytes, stream: int) -> None:
+    def __init__(self, name: str, data: memoryview, stream: int) -> None:
         """Deserialize.
 
         Args:
