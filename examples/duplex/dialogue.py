@@ -93,7 +93,7 @@ class Director:
             first, finished = self._robot(turn.robot)
             if turn.kind == "over" and turn.person is not None:
                 spoken = self.person(turn.person, first + round(turn.pause_s * SAMPLE_RATE_HZ))
-            self.until(finished)
+            self.until(lambda: finished() or self._stage.position > self._robot_end() + SAMPLE_RATE_HZ)
             robot = (first, self._stage.robot_spans[-1][1])
             self.until_sample(robot[1])
         if turn.kind == "after" and turn.person is not None and robot is not None:

@@ -98,6 +98,15 @@ class Model:
             self.session(options), duplex_options, canceller=_echo_canceller, detector=_voice_detector()
         )
 
+    @staticmethod
+    def require_echo_canceller() -> None:
+        """See that mode ``full`` can be chosen later.
+
+        Raises:
+            ConfigurationError: without the extra ``duplex``.
+        """
+        _echo_canceller()
+
     def warm_up(self) -> None:
         """Run one second of silence through every graph, so that the first utterance waits for nothing."""
         encoded = self.recognizer.encode([np.zeros(SAMPLE_RATE_HZ, np.float32)])

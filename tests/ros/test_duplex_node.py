@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,20 @@ def test_what_cannot_be_is_refused(graph: Graph, change: dict[str, Any], reason:
     (result,) = node.set_parameters([Parameter(name, value=value) for name, value in change.items()])
     assert not result.successful
     assert reason in result.reason
+
+
+def test_mode_full_without_its_canceller_is_refused_and_the_mode_stays(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyaec", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "parakeet_asr.engines.speex_aec", raising=False)
+    node = graph.recognizer(duplex__mode="gate")
+    start(node)
+    (result,) = node.set_parameters([Parameter("duplex.mode", value="full")])
+    assert not result.successful
+    assert "parakeet_asr[duplex]" in result.reason
+    assert node.get_parameter("duplex.mode").value == "gate"
+    assert node.listener.hearing.session.duplex_options.mode == "gate"
 
 
 def test_witnesses_stop_with_the_listening(graph: Graph) -> None:

@@ -147,9 +147,16 @@ class Listener:
             self._announcer.muted(muted)
 
     def set_duplex_options(self, values: Values) -> None:
-        """Deal with the robot's own voice in another way from now on."""
+        """Deal with the robot's own voice in another way from now on.
+
+        Raises:
+            ConfigurationError: mode ``full`` where its canceller is not installed.
+        """
+        options = duplex_options(values)
+        if options.mode == "full":
+            self.model.require_echo_canceller()
         if self.hearing is not None:
-            self.hearing.duplex.set_options(duplex_options(values))
+            self.hearing.duplex.set_options(options)
 
     def finalize(self) -> None:
         """End the open utterance now."""
