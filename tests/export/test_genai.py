@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 ort = pytest.importorskip("onnxruntime")
 
 from parakeet_asr.engines.pytorch.model.transducer import Transducer, load_transducer  # noqa: E402
-from parakeet_asr.errors import EngineError, ModelContractError  # noqa: E402
+from parakeet_asr.errors import ConfigurationError, EngineError, ModelContractError  # noqa: E402
 from parakeet_asr.loader import Model, load_model  # noqa: E402
 from parakeet_asr.model_directory import read_model_directory  # noqa: E402
 from parakeet_asr.nemo.archive import open_archive  # noqa: E402
@@ -195,6 +195,11 @@ def test_the_contract_of_split_graphs_is_held(
     (out / "model.json").write_text(json.dumps(data), "utf-8")
     with pytest.raises(ModelContractError, match=message):
         read_model_directory(out)
+
+
+def test_engine_trt_refuses_a_bundle(tiny_archive: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="this is a GenAI bundle"):
+        load_model(export(tiny_archive(), tmp_path / "out"), engine="trt")
 
 
 def test_a_closed_engine_says_so(tiny_archive: Callable[..., Path], tmp_path: Path) -> None:
