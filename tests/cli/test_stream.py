@@ -72,7 +72,8 @@ def test_every_line_says_what_the_documentation_lists(heard: list[dict[str, Any]
     for final in finals:
         own = [one for one in heard if one["utterance_id"] == final["utterance_id"]]
         assert [one["event"] for one in own] == ["partial"] * (len(own) - 1) + ["final"]
-        assert [one["revision"] for one in own] == list(range(1, len(own) + 1))
+        revisions = [one["revision"] for one in own]
+        assert revisions == sorted(set(revisions)), "they grow; numbers may be left out"
         assert (
             final["start_s"] <= final["words"][0]["start_s"] <= final["words"][-1]["end_s"] <= final["end_s"]
         )

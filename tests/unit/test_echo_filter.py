@@ -13,10 +13,12 @@ from parakeet_asr.records import EndReason, Transcript, Word
 TEXT = "I have found your keys on the table"
 
 
-def transcript(text: str, start_s: float, *, final: bool = True, name: str = "a") -> Transcript:
+def transcript(
+    text: str, start_s: float, *, final: bool = True, name: str = "a", revision: int = 1
+) -> Transcript:
     words = tuple(Word(w, 0.3 * i, 0.3 * i + 0.25, 0.9) for i, w in enumerate(text.split()))
     reason = EndReason.SILENCE if final else None
-    return Transcript(name, 1, final, text, 0, words, at(start_s), 0.3 * len(words), 0.9, reason)
+    return Transcript(name, revision, final, text, 0, words, at(start_s), 0.3 * len(words), 0.9, reason)
 
 
 def echo_filter(evidence: NearEvidence | None = None) -> EchoFilter:
@@ -62,21 +64,21 @@ def test_the_persons_part_is_kept_and_begins_when_it_was_said() -> None:
     assert judged.words[0].start_s == pytest.approx(2.4)
 
 
-def test_partials_of_an_echo_are_dropped_and_revisions_have_no_gap() -> None:
+def test_partials_of_an_echo_are_dropped_and_the_others_keep_their_revisions() -> None:
     made = echo_filter()
     shown = [
-        made.judge(transcript("I have found", 10.2, final=False)),
-        made.judge(transcript(TEXT + " stop", 10.2, final=False)),
-        made.judge(transcript(TEXT + " stop", 10.2, final=False)),
-        made.judge(transcript(TEXT + " stop and come", 10.2)),
+        made.judge(transcript("I have found", 10.2, final=False, revision=1)),
+        made.judge(transcript(TEXT + " stop", 10.2, final=False, revision=2)),
+        made.judge(transcript(TEXT + " stop", 10.2, final=False, revision=3)),
+        made.judge(transcript(TEXT + " stop and come", 10.2, revision=4)),
     ]
-    assert [(s.revision, s.text) for s in shown if s is not None] == [(1, "stop"), (2, "stop and come")]
+    assert [(s.revision, s.text) for s in shown if s is not None] == [(2, "stop"), (4, "stop and come")]
 
 
 def test_an_utterance_that_was_shown_gets_its_end() -> None:
     made = echo_filter()
     assert made.judge(transcript("I", 10.2, final=False)) is not None
-    last = made.judge(transcript(TEXT, 10.2))
+    last = made.judge(transcript(TEXT, 10.2, revision=2))
     assert last is not None
     assert (last.text, last.echo, last.is_final, last.revision) == ("", True, True, 2)
 

@@ -21,9 +21,18 @@ _SOUNDS_LIKE_PERSON = 0.5
 class _Shown:
     """What was published of an utterance."""
 
-    revision: int = 0
+    published: bool = False
     text: str = ""
     stable_words: int = 0
+    agreed_words: int = 0
+
+    def says(self, transcript: Transcript) -> bool:
+        """Whether that is what was published last."""
+        return (self.text, self.stable_words, self.agreed_words) == (
+            transcript.text,
+            transcript.stable_words,
+            transcript.agreed_words,
+        )
 
 
 class EchoFilter:
@@ -61,29 +70,29 @@ class EchoFilter:
             kept = _without(transcript, echo)
             if not kept.words:
                 return self._only_echo(transcript, kept, shown)
-        else:
-            kept = transcript
-        if not kept.is_final and (kept.text, kept.stable_words) == (shown.text, shown.stable_words):
-            return None
-        return self._publish(kept, shown)
+            if not kept.is_final and shown.says(kept):
+                return None  # only the robot's words are new
+            return self._publish(kept, shown)
+        return self._publish(transcript, shown)
 
     def _only_echo(self, transcript: Transcript, empty: Transcript, shown: _Shown) -> Transcript | None:
         if self.action == "mark":
             self.marked += transcript.is_final
             return self._publish(replace(transcript, echo=True), shown)
         self.dropped += transcript.is_final
-        if transcript.is_final and shown.revision:  # whoever saw a beginning waits for an end
+        if transcript.is_final and shown.published:  # whoever saw a beginning waits for an end
             return self._publish(replace(empty, echo=True), shown)
         if transcript.is_final:
             del self._shown[transcript.utterance_id]
         return None
 
     def _publish(self, transcript: Transcript, shown: _Shown) -> Transcript:
-        shown.revision += 1
-        shown.text, shown.stable_words = transcript.text, transcript.stable_words
+        shown.published = True
+        shown.text = transcript.text
+        shown.stable_words, shown.agreed_words = transcript.stable_words, transcript.agreed_words
         if transcript.is_final:
             self._shown.pop(transcript.utterance_id, None)
-        return replace(transcript, revision=shown.revision)
+        return transcript
 
     # --- whose words --------------------------------------------------------------------------------
 
@@ -139,12 +148,12 @@ def _without(transcript: Transcript, echo: Sequence[bool]) -> Transcript:
     """The transcript without some of its words."""
     kept = [i for i, one in enumerate(echo) if not one]
     words = tuple(transcript.words[i] for i in kept)
-    stable = sum(i < transcript.stable_words for i in kept)
     return replace(
         transcript,
         words=words,
         text=join_words(words),
-        stable_words=stable,
+        stable_words=sum(i < transcript.stable_words for i in kept),
+        agreed_words=sum(i < transcript.agreed_words for i in kept),
         confidence=mean_confidence(words),
         tokens=(),  # those of single words cannot be told apart any more
     )
