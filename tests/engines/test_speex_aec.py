@@ -30,6 +30,9 @@ def test_an_echo_goes_and_a_person_stays() -> None:
     canceller = SpeexCanceller()
     left = through(canceller, echo + person, far)
     assert power_db(echo[40_000:48_000]) - power_db(left[40_000:48_000]) > 15
-    assert power_db((left - person)[50_000:]) < power_db(person[50_000:]) - 10
+    # Speex takes the lowest frequencies out of the microphone, which turns phases: so compare behind that.
+    alone = through(SpeexCanceller(), person, np.zeros_like(far))
+    assert power_db(alone[50_000:]) == pytest.approx(power_db(person[50_000:]), abs=1)
+    assert power_db((left - alone)[50_000:]) < power_db(alone[50_000:]) - 10
     canceller.reset()
     assert power_db(through(canceller, echo, far)[:1600]) > power_db(left[40_000:48_000]) + 10
