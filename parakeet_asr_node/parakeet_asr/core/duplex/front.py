@@ -34,6 +34,7 @@ _UNHEARD = SEARCH_SAMPLES + SAMPLE_RATE_HZ  # no echo was found for so long: the
 _EARLY = round(0.3 * SAMPLE_RATE_HZ)  # by which an echo may come earlier than the last one did
 _MUTED = np.float32(0.01)  # what is left of sound that the reference explains
 _LOUDER, _LOUD = 30.0, 1e-6  # power of speech: 15 dB above the quietest frame, and above -60 dB
+_LATELY = 0.9  # of powers in the next frame's
 _AVERAGED = 0.995  # of levels that are reported, per frame
 
 
@@ -87,6 +88,7 @@ class EchoFront:
         self._frames = 0
         self._playing_since: int | None = None
         self._cleaned = np.zeros(WINDOW_SAMPLES, np.float32)
+        self._lately = np.zeros(2)  # power before and after the canceller
 
     @property
     def delay_s(self) -> float | None:
@@ -197,7 +199,10 @@ class EchoFront:
         start = max(end - SEARCH_WINDOW, 0)
         near = np.zeros(SEARCH_WINDOW, np.float32)
         near[SEARCH_WINDOW - (end - start) :] = self._buffer.view(start, end)
+        before = self._search.delay_samples
         self._search.look(near, self._playback.read(clock - SEARCH_SAMPLES - SEARCH_WINDOW, clock))
+        if self._search.delay_samples != before:
+            self._residual.relearn()  # the canceller's filter has to follow first
 
     def _clean(self, sound: FloatArray, clock: int) -> tuple[FloatArray, bool]:
         """The frame without its echo, and whether a person speaks in it."""
@@ -211,8 +216,15 @@ class EchoFront:
             cleaned = self.canceller.cancel(sound, self._playback.read(at, at + _FRAME))
         self._cleaned = np.concatenate((self._cleaned[_FRAME:], cleaned))
         end = clock - delay + _FRAME  # no lead: energies are compared where they are
-        self._residual.push(self._cleaned, self._playback.read(end - WINDOW_SAMPLES, end))
+        reference = self._playback.read(end - WINDOW_SAMPLES, end)
+        self._residual.push(self._cleaned, reference, self._share_left(sound, cleaned))
         return cleaned, self._residual.near
+
+    def _share_left(self, sound: FloatArray, cleaned: FloatArray) -> float:
+        """Of the microphone's power over the last 0.1 s, what the canceller leaves."""
+        powers = np.array((_power(sound), _power(cleaned)))
+        self._lately = _LATELY * self._lately + (1 - _LATELY) * powers
+        return float(self._lately[1] / max(self._lately[0], 1e-12))
 
     def _may_be_echo(self, clock: int) -> bool:
         """Where the delay of this utterance is not found yet, only time tells."""

@@ -26,7 +26,7 @@ _GAIN_STEP_DB = 0.2  # by which a gain follows per frame
 _HELD = 0.1  # of that, while a person seems to speak
 _QUIET_STEP_DB = (3.0, 0.02)  # by which the noise floor falls and rises per frame
 _ACTIVE_DBFS = -75.0  # a band of the reference below it predicts nothing
-_LEARN_FRAMES = 25  # of the robot alone, from which the first gains are taken
+_LEARN_FRAMES = 50  # of the robot alone, from which the first gains are taken; a filter converges meanwhile
 _DEVIATIONS = 1.2  # average deviations above the prediction that are still explained
 _LIMIT_DB = 15.0  # more in one band counts as this much
 _SMOOTHING = 0.75
@@ -36,7 +36,8 @@ _SMOOTHING = 0.75
 class ResidualOptions:
     """When a frame holds a person."""
 
-    threshold_db: float = 1.6  # unexplained energy, mean over the bands
+    threshold_db: float = 2.5  # unexplained energy, mean over the bands
+    least_share: float = 0.08  # of the microphone's power that the canceller leaves, where a person speaks
 
 
 class ResidualDetector:
@@ -57,22 +58,32 @@ class ResidualDetector:
         self._noise_db = np.full(_BANDS, -70.0)
         self._drawn_out_db = np.full(_BANDS, -200.0)
         self.score_db = 0.0
+        self._share = 1.0
+
+    def relearn(self) -> None:
+        """The way of the echo is another one: what a canceller leaves of it is learned anew."""
+        self._learned[:] = 0.0
+        self.score_db = 0.0
 
     @property
     def near(self) -> bool:
         """Whether the last frame holds sound that the reference cannot explain."""
-        return self.score_db > self._options.threshold_db
+        options = self._options
+        return self.score_db > options.threshold_db and self._share > options.least_share
 
-    def push(self, sound: FloatArray, reference: FloatArray) -> float:
+    def push(self, sound: FloatArray, reference: FloatArray, share: float = 1.0) -> float:
         """The score of the next frame.
 
         Args:
             sound: [WINDOW_SAMPLES] what the canceller left (or the microphone), to the end of the frame.
             reference: the same of what was played, aligned.
+            share: of the microphone's power, lately, that is in ``sound``. A canceller that has converged
+                leaves a hundredth of the robot, and nearly all of a person.
 
         Returns:
             Unexplained energy in dB, mean over bands, smoothed.
         """
+        self._share = share
         heard_db = self._energies_db(sound)
         reference_db = self._energies_db(reference)
         self._drawn_out_db = np.maximum(reference_db, self._drawn_out_db - _TAIL_DB)
@@ -82,7 +93,8 @@ class ResidualDetector:
         allowed_db = np.where(active, _DEVIATIONS * self._deviation_db, 4.0)
         excess = np.clip(heard_db - explained_db - allowed_db, 0.0, _LIMIT_DB)
         learning = self._learned < _LEARN_FRAMES
-        frame_score = float(np.where(active & learning, 0.0, excess).mean())
+        # What a filter that still converges leaves is found in any band: until most are known nothing is said.
+        frame_score = 0.0 if learning.mean() > 0.5 else float(np.where(active & learning, 0.0, excess).mean())
         self.score_db = _SMOOTHING * self.score_db + (1 - _SMOOTHING) * frame_score
         sounding = active & (reference_db >= self._drawn_out_db)  # not only the tail, which may be shorter
         self._adapt(heard_db, active, sounding, learning)
