@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import subprocess
@@ -56,11 +57,11 @@ else:
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 # Fast DDS gives up a participant's shared memory for ever when its watchdog starves on a busy machine.
 os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
-_domains = iter(random.sample(range(1, 102), 101))
+_domains = itertools.cycle(random.sample(range(1, 102), 101))  # higher ones need ports that Linux gives away
 
 
 def next_domain() -> int:
-    """A ROS_DOMAIN_ID that no other test of this run has."""
+    """A ROS_DOMAIN_ID that none of the hundred tests before had."""
     return next(_domains)
 
 

@@ -54,12 +54,12 @@ LISTENING = ("-p", "autostart:=true")
 
 
 @contextmanager
-def driver(graph: Graph, name: str, chunks: int) -> Iterator[subprocess.Popen[str]]:
+def driver(graph: Graph, name: str, chunks: int, later_s: int = 0) -> Iterator[subprocess.Popen[str]]:
     """speaker_process.py."""
     here = Path(__file__).parent
     paths = os.pathsep.join([str(here), str(here.parents[1] / "examples"), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "ROS_DOMAIN_ID": str(graph.domain_id), "PYTHONPATH": paths}
-    command = [sys.executable, str(here / "speaker_process.py"), name, str(chunks)]
+    command = [sys.executable, str(here / "speaker_process.py"), name, str(chunks), str(later_s)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -105,10 +105,10 @@ def test_a_publisher_that_is_killed_in_the_middle_of_a_word_harms_nobody(graph: 
     with node_process(graph.domain_id, *LISTENING) as process:
         graph.spin_until(lambda: ears.state() == State.LISTENING, "listening")
         with driver(graph, "synth-a-135", 15) as first:
-            graph.spin_until(lambda: ears.partials, "words")
+            graph.spin_until(lambda: any(p.text.startswith("Go to") for p in ears.partials), "words")
             first.send_signal(signal.SIGKILL)
             first.wait(TIMEOUT_S)
-        with driver(graph, "synth-a-049", 60):  # comes later: a gap, at which the open utterance ends
+        with driver(graph, "synth-a-049", 60, later_s=10):  # a gap, at which the open utterance ends
             graph.spin_until(lambda: len(ears.finals) >= 2, "what the next one says")
         assert ears.finals[0].end_reason == Transcript.END_FORCED
         assert ears.finals[0].text.startswith("Go to")

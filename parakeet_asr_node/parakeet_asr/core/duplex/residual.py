@@ -93,7 +93,7 @@ class ResidualDetector:
         allowed_db = np.where(active, _DEVIATIONS * self._deviation_db, 4.0)
         excess = np.clip(heard_db - explained_db - allowed_db, 0.0, _LIMIT_DB)
         learning = self._learned < _LEARN_FRAMES
-        # What a filter that still converges leaves is found in any band: until most are known nothing is said.
+        # What a filter leaves that still converges is in any band: nothing is said until most are known.
         frame_score = 0.0 if learning.mean() > 0.5 else float(np.where(active & learning, 0.0, excess).mean())
         self.score_db = _SMOOTHING * self.score_db + (1 - _SMOOTHING) * frame_score
         sounding = active & (reference_db >= self._drawn_out_db)  # not only the tail, which may be shorter
