@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from parakeet_asr.core.edit_distance import edit_distance
+
 ACCEPTABLE_WER = 0.25  # the bundled model makes far fewer errors on the samples; more means a fault
 
 
@@ -25,16 +27,6 @@ def words(text: str) -> list[str]:
     return re.sub(r"[^\w' ]", " ", text.lower()).split()
 
 
-def errors(expected: Sequence[str], heard: Sequence[str]) -> int:
-    """Words to substitute, insert or delete (Levenshtein)."""
-    row = list(range(len(heard) + 1))
-    for i, word in enumerate(expected, 1):
-        diagonal, row[0] = row[0], i
-        for j, other in enumerate(heard, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
-    return row[-1]
-
-
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that at least ``percent`` of all do not exceed."""
     ordered = sorted(values)
@@ -46,7 +38,7 @@ def summarize(utterances: Sequence[Heard]) -> bool:
     wrong = total = 0
     print("\nexpected  ->  heard, where they differ:")
     for u in utterances:
-        count = errors(words(u.expected), words(u.text))
+        count = edit_distance(words(u.expected), words(u.text))
         wrong, total = wrong + count, total + len(words(u.expected))
         if count:
             print(f"  {u.audio}: {u.expected}  ->  {u.text or '(nothing)'}")

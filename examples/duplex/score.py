@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from report import errors, percentile, words
+from parakeet_asr.core.edit_distance import edit_distance
+from report import percentile, words
 
 ECHO_SHARE = 0.5  # a final of which at least so much is what the robot said is an echo
 MEMORY_S = 15.0  # what the robot began to say so long before a final is no longer in the room
@@ -80,7 +81,7 @@ class Scored:
     @property
     def wrong_words(self) -> int:
         """Word errors of the person's words."""
-        return errors(words(self.person_text), words(self.heard)) if self.person_text else 0
+        return edit_distance(words(self.person_text), words(self.heard)) if self.person_text else 0
 
     @property
     def overlap_s(self) -> float | None:

@@ -13,9 +13,10 @@ pytest.importorskip("rich")
 
 from rich.console import Console
 
+from parakeet_asr.core.edit_distance import edit_distance
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr_tools.benchmark import processes, report
-from parakeet_asr_tools.benchmark.accuracy import agreement, edit_distance, word_error_rate, words
+from parakeet_asr_tools.benchmark.accuracy import agreement, word_error_rate, words
 from parakeet_asr_tools.benchmark.corpus import choose, write_corpus
 from parakeet_asr_tools.benchmark.job import Answer, Clip, Hypothesis, Job, Request
 from parakeet_asr_tools.benchmark.processes import OURS, Child, ChildError, Entrant, find_entrants

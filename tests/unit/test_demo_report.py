@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from report import Heard, errors, percentile, summarize, words
+from parakeet_asr.core.edit_distance import edit_distance
+from report import Heard, percentile, summarize, words
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ from report import Heard, errors, percentile, summarize, words
     ],
 )
 def test_errors_are_counted_in_words(expected: str, heard: str, count: int) -> None:
-    assert errors(expected.split(), heard.split()) == count
+    assert edit_distance(expected.split(), heard.split()) == count
 
 
 def test_case_and_punctuation_do_not_count() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from parakeet_asr.core.decoding import GreedyDecoder, initial_state
+from parakeet_asr.core.edit_distance import edit_distance
 from parakeet_asr.core.engine import EncoderOutput, Engine
 from parakeet_asr.core.features import FeatureExtractor
 from parakeet_asr.records import FloatArray, IntArray
@@ -130,16 +131,6 @@ def judge(reference: Answers, answers: Answers, thresholds: Thresholds) -> SelfC
             f"tokens: {100 * agreement:.1f} % agree, at least {100 * thresholds.tokens:.1f} % are needed"
         )
     return SelfCheckReport(stages, agreement, total, tuple(failures))
-
-
-def edit_distance(reference: Sequence[int], other: Sequence[int]) -> int:
-    """Levenshtein distance of two lists of token ids."""
-    row = list(range(len(other) + 1))
-    for i, expected in enumerate(reference, 1):
-        diagonal, row[0] = row[0], i
-        for j, heard in enumerate(other, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (expected != heard))
-    return row[-1]
 
 
 def _stage(expected: FloatArray, got: FloatArray) -> StageReport:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from parakeet_asr.core.edit_distance import edit_distance
 
 _NOT_A_WORD = re.compile(r"[^a-z0-9' ]+")
 
@@ -32,16 +34,6 @@ class Agreement:
 def words(text: str) -> list[str]:
     """Lower case without punctuation; hyphens and dashes part words."""
     return _NOT_A_WORD.sub(" ", text.lower().replace("\u2019", "'")).split()
-
-
-def edit_distance(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> int:
-    """Levenshtein distance: insertions, deletions and substitutions count 1 each."""
-    row = list(range(len(hypothesis) + 1))
-    for i, expected in enumerate(reference, 1):
-        diagonal, row[0] = row[0], i
-        for j, heard in enumerate(hypothesis, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (expected != heard))
-    return row[-1]
 
 
 def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from parakeet_asr.core.decoding import GreedyDecoder, initial_state
+from parakeet_asr.core.edit_distance import edit_distance
 from parakeet_asr.core.engine import EncoderOutput, Engine
-from parakeet_asr.core.self_check import edit_distance
 from parakeet_asr.errors import EngineError
 from parakeet_asr.records import FloatArray
 from parakeet_asr_tools.parity import DEFAULT_TOLERANCE

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parakeet_asr.core.self_check import edit_distance
+from parakeet_asr.core.edit_distance import edit_distance
 from parakeet_asr.engines.pytorch.loading import load_archive
 from parakeet_asr.errors import EngineError
 from parakeet_asr.sources.audio_file import read_audio

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from parakeet_asr.core.decoding import GreedyDecoder
+from parakeet_asr.core.edit_distance import edit_distance
 from parakeet_asr.core.engine import EncoderOutput
 from parakeet_asr.core.phrase_match import PhraseAutomaton, WeightedTokens
 from parakeet_asr.core.phrases import DEFAULT_SCORE, spellings, weigh
 from parakeet_asr.loader import Model, load_model
 from parakeet_asr.sources.audio_file import read_audio
-from parakeet_asr_tools.benchmark.accuracy import edit_distance, words
+from parakeet_asr_tools.benchmark.accuracy import words
 
 DOCUMENT = Path("docs/phrases.md")
 FIGURE = Path("figures/phrases.png")  # from the document

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from parakeet_asr.core.edit_distance import edit_distance
 from parakeet_asr.core.engine import EncoderOutput, EncoderStream, PredictorState, StepOutput
 from parakeet_asr.core.model_spec import ModelSpec
 from parakeet_asr.core.recognizer import BatchOptions, Recognizer
@@ -17,7 +18,7 @@ from parakeet_asr.errors import EngineError
 from parakeet_asr.nemo.contract import contract
 from parakeet_asr.records import FloatArray, IntArray
 from parakeet_asr.sources.audio_file import read_audio
-from parakeet_asr_tools.benchmark.accuracy import edit_distance, words
+from parakeet_asr_tools.benchmark.accuracy import words
 from parakeet_asr_tools.train.manifest import Utterance
 
 _AT_A_TIME = 64
