@@ -26,7 +26,7 @@ _GAIN_STEP_DB = 0.2  # by which a gain follows per frame
 _HELD = 0.1  # of that, while a person seems to speak
 _QUIET_STEP_DB = (3.0, 0.02)  # by which the noise floor falls and rises per frame
 _ACTIVE_DBFS = -75.0  # a band of the reference below it predicts nothing
-_LEARN_FRAMES = 50  # of the robot alone, from which the first gains are taken; a filter converges meanwhile
+_LEARN_FRAMES = 25  # of the robot alone, from which the first gains are taken
 _DEVIATIONS = 1.2  # average deviations above the prediction that are still explained
 _LIMIT_DB = 15.0  # more in one band counts as this much
 _SMOOTHING = 0.75
@@ -93,8 +93,7 @@ class ResidualDetector:
         allowed_db = np.where(active, _DEVIATIONS * self._deviation_db, 4.0)
         excess = np.clip(heard_db - explained_db - allowed_db, 0.0, _LIMIT_DB)
         learning = self._learned < _LEARN_FRAMES
-        # What a filter leaves that still converges is in any band: nothing is said until most are known.
-        frame_score = 0.0 if learning.mean() > 0.5 else float(np.where(active & learning, 0.0, excess).mean())
+        frame_score = float(np.where(active & learning, 0.0, excess).mean())
         self.score_db = _SMOOTHING * self.score_db + (1 - _SMOOTHING) * frame_score
         sounding = active & (reference_db >= self._drawn_out_db)  # not only the tail, which may be shorter
         self._adapt(heard_db, active, sounding, learning)
