@@ -23,6 +23,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray
+from parakeet_asr.ros.messages import audio_message
 from parakeet_asr.sources.audio_file import read_audio
 from sample_list import Sample, read_samples
 
@@ -63,15 +64,7 @@ class AudioPublisher(Node):
 
     def _publish(self, samples: FloatArray, stamp_ns: int) -> None:
         self._sequence += 1
-        message = AudioChunk(
-            sample_rate=SAMPLE_RATE_HZ,
-            channels=1,
-            encoding=AudioChunk.ENCODING_S16LE,
-            sequence=self._sequence,
-        )
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
-        message.header.frame_id = "microphone"
-        message.data.frombytes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+        message = audio_message(samples, stamp_ns, sequence=self._sequence, frame_id="microphone")
         self._publisher.publish(message)
 
 

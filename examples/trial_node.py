@@ -30,6 +30,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray
+from parakeet_asr.ros.messages import audio_message
 from parakeet_asr.sources.audio_file import read_audio
 from report import percentile
 from sample_list import read_samples
@@ -83,13 +84,8 @@ class Trial(Node):
 
     def _publish(self, samples: FloatArray) -> None:
         self._sequence += 1
-        message = AudioChunk(
-            sample_rate=SAMPLE_RATE_HZ, channels=1, encoding="S16LE", sequence=self._sequence
-        )
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(self._stamp_ns, NANOSECONDS)
-        message.data.frombytes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+        self._publisher.publish(audio_message(samples, self._stamp_ns, sequence=self._sequence))
         self._stamp_ns += len(samples) * NANOSECONDS // SAMPLE_RATE_HZ
-        self._publisher.publish(message)
 
     def _on_state(self, message: State) -> None:
         self.state = message.state

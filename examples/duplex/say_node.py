@@ -18,7 +18,6 @@ import threading
 import time
 from typing import Any
 
-import numpy as np
 import rclpy
 from parakeet_asr_msgs.action import Say
 from parakeet_asr_msgs.msg import AudioChunk, BargeIn
@@ -31,6 +30,7 @@ from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Bool, String
 
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray
+from parakeet_asr.ros.messages import audio_message
 from voices import open_voice
 
 CHUNK_SAMPLES = SAMPLE_RATE_HZ // 50  # 20 ms
@@ -126,15 +126,7 @@ class SayNode(Node):
 
     def _publish(self, samples: FloatArray, stamp_ns: int) -> None:
         self._sequence += 1
-        message = AudioChunk(
-            sample_rate=SAMPLE_RATE_HZ,
-            channels=1,
-            encoding=AudioChunk.ENCODING_S16LE,
-            sequence=self._sequence,
-        )
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, SECOND)
-        message.data.frombytes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-        self._playback.publish(message)
+        self._playback.publish(audio_message(samples, stamp_ns, sequence=self._sequence))
 
 
 def _write_duration(duration: Any, samples: int) -> None:

@@ -17,6 +17,7 @@ from std_msgs.msg import String
 
 from acoustics import Microphone, Room
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray
+from parakeet_asr.ros.messages import audio_message
 
 CHUNK_SAMPLES = SAMPLE_RATE_HZ // 20  # 50 ms
 SECOND = 1_000_000_000  # nanoseconds
@@ -121,12 +122,8 @@ class Stage(Node):
             self._publish(sound, stamp_ns)
 
     def _publish(self, sound: FloatArray, stamp_ns: int) -> None:
-        message = AudioChunk(sample_rate=SAMPLE_RATE_HZ, channels=1, encoding=AudioChunk.ENCODING_S16LE)
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, SECOND)
-        message.header.frame_id = "microphone"
-        message.data.frombytes((sound * 32767).astype("<i2").tobytes())
         if self.context.ok():
-            self._audio.publish(message)
+            self._audio.publish(audio_message(sound, stamp_ns, frame_id="microphone"))
 
 
 def _appender(stage: Stage, rows: list[tuple[int, Any]]) -> Any:

@@ -1,12 +1,13 @@
-"""Records to messages."""
+"""Records and samples to messages."""
 
 from __future__ import annotations
 
+import numpy as np
 from builtin_interfaces.msg import Duration, Time
 from parakeet_asr_msgs import msg
 from std_msgs.msg import Header
 
-from parakeet_asr.records import BargeIn, Transcript, Word
+from parakeet_asr.records import SAMPLE_RATE_HZ, BargeIn, FloatArray, Transcript, Word
 
 NANOSECONDS = 1_000_000_000
 
@@ -26,6 +27,28 @@ def duration_message(seconds: float) -> Duration:
 def stamp_ns(time: Time) -> int:
     """A message as nanoseconds since the epoch of the clock."""
     return int(time.sec) * NANOSECONDS + int(time.nanosec)
+
+
+def audio_message(
+    samples: FloatArray, start_ns: int, *, sequence: int = 0, frame_id: str = ""
+) -> msg.AudioChunk:
+    """A piece of sound, for who drives a microphone or a loudspeaker.
+
+    Args:
+        samples: [n] float32 at 16 kHz; what exceeds -1..1 is clipped.
+        start_ns: capture time of the first one.
+        sequence: grows by 1 with every piece; 0: unknown.
+        frame_id: coordinate frame of the microphone.
+    """
+    message = msg.AudioChunk(
+        header=Header(stamp=time_message(start_ns), frame_id=frame_id),
+        sample_rate=SAMPLE_RATE_HZ,
+        channels=1,
+        encoding=msg.AudioChunk.ENCODING_S16LE,
+        sequence=sequence,
+    )
+    message.data.frombytes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return message
 
 
 def word_message(word: Word) -> msg.Word:

@@ -11,6 +11,7 @@ from parakeet_asr.core.log_mel import RECIPES
 from parakeet_asr.core.model_spec import FeatureSpec
 from parakeet_asr.core.spectrum import HOP_SAMPLES, WINDOW_SAMPLES
 from parakeet_asr.engines.pytorch.model.lengths import valid_mask
+from parakeet_asr.errors import EngineError
 
 _STD_GUARD = 1e-5  # NeMo's CONSTANT
 
@@ -25,7 +26,9 @@ class LogMelFeatures(nn.Module):
         super().__init__()
         recipe = RECIPES[spec.recipe]
         if not recipe.centred:
-            raise NotImplementedError(f"recipe {spec.recipe!r}: only centred ones are computed on the device")
+            raise EngineError(
+                f"engine torch: expected the feature recipe 'nemo', got {spec.recipe!r}; use engine ort"
+            )
         self._normalize = spec.normalize == "per_feature"
         self._preemphasis, self._floor = recipe.preemphasis, recipe.floor
         self.register_buffer("window", torch.from_numpy(recipe.window()), persistent=False)
