@@ -144,7 +144,7 @@ def latencies(trial: Trial) -> tuple[list[float], list[float]]:
         trial.wait_for_node()
         for sample in read_samples() * ROUNDS:
             trial.finals.clear()
-            times_s = trial.play(np.concatenate([read_audio(sample.path), pause]), speed=2.0)
+            times_s = trial.play(np.concatenate([read_audio(sample.path), pause]))
             trial.wait(lambda: trial.finals, "a final")
             came_s, own_s = trial.finals[-1]
             published_s = max((t for t in times_s if t <= came_s - own_s), default=times_s[0])

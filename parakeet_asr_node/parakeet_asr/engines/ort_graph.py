@@ -35,6 +35,8 @@ def load_graph(directory: Path, graph: GraphSpec, threads: int, device: str) -> 
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # A robot's cores have other work than to wait actively for the next call: a third of the computing.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 3  # errors only: they also arrive as exceptions
     path = directory / graph.file
     try:
