@@ -25,7 +25,7 @@ from parakeet_asr.records import FloatArray
 
 BLOCK_FRAMES = 64
 """0.64 s. OpenBLAS gives products of more than 2**18 multiplications to all cores, whose threads then wait
-actively for more: slower, and at three times the computing. The largest product of this many frames is that."""
+actively for more: slower, at three times the computing. The largest product of 64 frames is just that."""
 _BAND_MELS = 16
 
 Precision = Literal["auto", "single", "double"]
