@@ -52,6 +52,9 @@ def test_partials_grow_towards_exactly_one_final(graph: Graph) -> None:
     for partial in ears.partials:
         stable = partial.text.split()[: partial.stable_words]
         assert final.text.split()[: len(stable)] == stable
+        assert partial.stable_words <= partial.agreed_words <= len(partial.words)
+    assert any(partial.agreed_words > partial.stable_words for partial in ears.partials)
+    assert final.stable_words == final.agreed_words == len(final.words)
 
 
 def test_the_same_audio_and_stamps_give_the_same_transcripts(graph: Graph) -> None:

@@ -81,6 +81,7 @@ def transcript_message(
         is_final=transcript.is_final,
         text=transcript.text,
         stable_words=transcript.stable_words,
+        agreed_words=transcript.agreed_words,
         words=[word_message(word) for word in transcript.words],
         confidence=float(transcript.confidence),
         audio_duration=duration_message(transcript.duration_s),

@@ -146,6 +146,7 @@ def _recognize(
         is_final=True,
         text=heard.text,
         stable_words=len(heard.words),
+        agreed_words=len(heard.words),
         words=heard.words,
         start_ns=0,
         duration_s=heard.duration_s,
