@@ -154,7 +154,7 @@ PARAMETERS = (
     Parameter("partial.interval_s", _SESSION.partial_interval_s,
               "sound between partial transcripts; 0 = finals only", "now", "s", 0.0, 10.0),
     Parameter("partial.agreeing_looks", _SESSION.agreeing_looks,
-              "looks in a row that must have a word alike before agreed_words counts it; 0 = stable words only",
+              "looks in a row that must agree before agreed_words counts a word; 0 = stable words only",
               "now", "", 0, 100),
     Parameter("live_speech.voice_id", "",
               "voice below /humans/voices (REP-155) that speaks what is heard, needs hri_msgs; empty = none",
