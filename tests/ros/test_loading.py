@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from parakeet_asr_msgs.msg import Transcript
 from parakeet_asr_msgs.srv import SetMuted
 from rcl_interfaces.srv import SetParameters
 
@@ -20,11 +21,14 @@ from harness import (
     Ears,
     GetState,
     Graph,
+    Speaker,
     State,
     Transition,
     call,
     node_process,
+    start,
 )
+from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.ros import loading
 
 CHANGE_STATE, GET_STATE = "/asr/parakeet_asr/change_state", "/asr/parakeet_asr/get_state"
@@ -80,6 +84,38 @@ def test_services_answer_while_the_model_is_loaded(graph: Graph, slow: SlowLoad)
     assert state(graph) == "active"
     graph.spin_until(lambda: ears.state() == State.MUTED, "the mute from before")
     assert not node.loading
+
+
+def test_services_answer_while_the_last_words_are_heard_and_they_are_published(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ears, speaker = Ears(graph.node("ears")), Speaker(graph)
+    node = graph.recognizer(threads=1, endpoint__silence_s=5.0)
+    start(node)
+    speaker.wait_for_listener()
+    recognize, go_on = Recognizer.recognize, threading.Event()
+
+    def slow(self: Recognizer, *arguments: Any) -> Any:
+        assert go_on.wait(60)
+        return recognize(self, *arguments)
+
+    monkeypatch.setattr(Recognizer, "recognize", slow)
+    speaker.say("synth-a-049")
+    graph.spin_until(lambda: ears.partials and node.source.received == speaker.sequence, "the sound")
+    try:
+        deactivated = ask(graph, Transition.TRANSITION_DEACTIVATE)
+        graph.spin_until(lambda: not speaker.node.count_subscribers("/asr/audio"), "the source to stop")
+        assert call(graph, SetMuted, "/asr/parakeet_asr/set_muted", SetMuted.Request(muted=True)).success
+        assert state(graph) == "active"
+        assert not deactivated.done()
+        assert not ears.finals
+    finally:
+        go_on.set()
+    graph.spin_until(deactivated.done, "the answer")
+    assert deactivated.result().success
+    assert state(graph) == "inactive"
+    graph.spin_until(lambda: len(ears.finals) == 1, "the final")
+    assert ears.finals[0].end_reason == Transcript.END_STREAM
 
 
 def loading_parameter(name: str, value: int) -> Any:

@@ -23,13 +23,15 @@ from parakeet_asr.ros.outputs import Outputs
 from parakeet_asr.ros.parameters import Values, session_options
 from parakeet_asr.ros.source_reports import SourceReports
 from parakeet_asr.ros.sources import make_source
+from parakeet_asr.ros.waiting import in_thread, resolved
 from parakeet_asr.worker import Worker, WorkerStats
 
 
 class Listener:
     """Owns the worker's thread.
 
-    Its methods are for the executor's thread, and none of them waits for the model but :meth:`close`.
+    Its methods are for the executor's thread, and none of them waits for the model, but :meth:`close` that
+    did not come after :meth:`hear_out`.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Listener:
         self.model = model
         self.switches = switches
         self.hearing: Hearing | None = None
+        self._heard_out: Future[bool] | None = None
         self.load_s = 0.0  # that loading the model took
         self._announcer = Announcer(
             node, outputs, switches, model.spec.language, lambda: self.hearing, on_event
@@ -59,6 +62,7 @@ class Listener:
             AudioError: the source cannot be opened.
             ConfigurationError: two parameters exclude each other, or hri_msgs is missing.
         """
+        self._heard_out = None
         options = session_options(values)
         session = self.model.duplex_session(options, duplex_options(values))
         self.options.begin(options)
@@ -78,21 +82,30 @@ class Listener:
         else:
             self._announcer.switched_off()
 
+    def hear_out(self, timeout_s: float) -> Future[bool]:
+        """Take no more sound; done when what was said until now is published (True), or took too long."""
+        if self.hearing is None:
+            return resolved(True)
+        self.hearing.source.stop()
+        self._worker.finish(EndReason.STREAM)
+        self._heard_out = in_thread(lambda: self._worker.drain(timeout_s), "hear_out")
+        return self._heard_out
+
     def close(self, last_words_s: float) -> bool:
         """Listen no more; False when what was said last is lost.
 
         Args:
             last_words_s: how long to wait until what was said is recognized and published; 0: forget it.
+                After :meth:`hear_out` there is nothing to wait for.
         """
         hearing = self.hearing
         if hearing is None:
             return True
-        heard = True
+        if last_words_s and self._heard_out is None:
+            self.hear_out(last_words_s)
+        heard = self._heard_out is None or self._heard_out.result()
         hearing.source.stop()
         hearing.duplex.close()
-        if last_words_s:
-            self._worker.finish(EndReason.STREAM)
-            heard = self._worker.drain(last_words_s)
         self._worker.reset()
         self.hearing = None
         self._announcer.speaking = False

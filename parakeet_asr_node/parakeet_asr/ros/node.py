@@ -6,8 +6,8 @@
     cleanup     give the engine's memory back
 
 The source's callbacks only put samples into the worker's bounded queue; the worker's thread recognizes
-and publishes. Models are loaded on a thread of their own while services answer. One transition keeps the
-executor for longer: deactivate, until what was said last is recognized (docs/interfaces.md says how long).
+and publishes. Models are loaded on a thread of their own while services answer, and deactivate waits for what
+was said last without keeping the executor (ros/transitions.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import rclpy
@@ -37,7 +38,7 @@ from parakeet_asr.ros.parameter_server import ParameterServer
 from parakeet_asr.ros.parameters import Parameter, Values, session_options
 from parakeet_asr.ros.transcription import Transcription
 from parakeet_asr.ros.transitions import mend_change_state
-from parakeet_asr.ros.waiting import in_thread, result_of
+from parakeet_asr.ros.waiting import in_thread, resolved, result_of
 from parakeet_asr.sources.source import AudioSource
 
 LAST_WORDS_S = 10.0  # how long deactivation waits for what was said before it
@@ -62,7 +63,7 @@ class AsrNode(LifecycleNode):
         self._parameter_server = ParameterServer(self, self._in_use, self._apply)
         self._outputs = Outputs(self)
         self._loading = Loading(self, self._outputs)
-        mend_change_state(self)
+        mend_change_state(self, self._hear_out)
         self._controls = Controls(self, self._switches, lambda: self._listener, self._on_switch)
         self.transcription = Transcription(
             self, lambda: str(self.get_parameter("transcribe.folder").value), lambda: self._listener
@@ -178,6 +179,12 @@ class AsrNode(LifecycleNode):
         self.get_logger().info(f"{model.description}, from {model.path}, loaded in {load_s:.1f} s")
         self._outputs.state(State.IDLE)
         self._listener = listener
+
+    def _hear_out(self) -> Future[bool]:
+        if self._listener is None:
+            return resolved(True)
+        self._listen.end("the node was deactivated")
+        return self._listener.hear_out(LAST_WORDS_S)
 
     def _stop_listening(self, last_words_s: float) -> None:
         if self._listener is None or self._listener.hearing is None:

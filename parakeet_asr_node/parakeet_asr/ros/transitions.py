@@ -1,13 +1,16 @@
-"""The service ``~/change_state``: loading keeps nobody waiting, a wrong request harms nobody.
+"""The service ``~/change_state``: no transition keeps anybody waiting, a wrong request harms nobody.
 
 rclpy calls transitions synchronously inside of the service, so that nothing else is answered meanwhile, and
 in Humble and Jazzy a transition that the present state does not have ends the process with an exception.
 Here the service is a coroutine in a callback group of its own: configure runs on another thread, whatever
-kind of executor spins the node; the others are short, and run where all callbacks run.
+kind of executor spins the node; deactivate comes when the last words were heard, which is awaited; the others
+are short. All but configure run where all callbacks run.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from lifecycle_msgs.msg import Transition
@@ -17,10 +20,17 @@ from rclpy.lifecycle import LifecycleNode
 from parakeet_asr.ros.waiting import in_thread, result_of
 
 _CONFIGURE = "configure"
+_DEACTIVATE = "deactivate"
+_IDS = {_CONFIGURE: Transition.TRANSITION_CONFIGURE, _DEACTIVATE: Transition.TRANSITION_DEACTIVATE}
 
 
-def mend_change_state(node: LifecycleNode) -> None:
-    """Put our answer before that of rclpy; one request at a time, in the order in which they come."""
+def mend_change_state(node: LifecycleNode, hear_out: Callable[[], Future[bool]]) -> None:
+    """Put our answer before that of rclpy; one request at a time, in the order in which they come.
+
+    Args:
+        node: whose service it is.
+        hear_out: takes no more sound; its future is done when what was said until then is published.
+    """
     service: Any = getattr(node, "_service_change_state", None)  # its name from Galactic to Rolling
     if service is None:
         return
@@ -28,8 +38,10 @@ def mend_change_state(node: LifecycleNode) -> None:
 
     async def answer(request: Any, response: Any) -> Any:
         try:
-            if _configures(request.transition):
+            if _means(request.transition, _CONFIGURE):
                 return await result_of(node, in_thread(lambda: change(request, response), _CONFIGURE))
+            if _means(request.transition, _DEACTIVATE):
+                await result_of(node, hear_out())
             return change(request, response)
         except RuntimeError as error:  # rclpy's RCLError
             node.get_logger().error(f"change_state is refused: {error}")
@@ -41,10 +53,6 @@ def mend_change_state(node: LifecycleNode) -> None:
     service.callback, service.callback_group = answer, group
 
 
-def _configures(transition: Transition) -> bool:
+def _means(transition: Transition, label: str) -> bool:
     """As rclpy reads it: a label goes before the number."""
-    return bool(
-        transition.label == _CONFIGURE
-        if transition.label
-        else transition.id == Transition.TRANSITION_CONFIGURE
-    )
+    return bool(transition.label == label if transition.label else transition.id == _IDS[label])

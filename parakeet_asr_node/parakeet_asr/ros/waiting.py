@@ -39,3 +39,10 @@ def in_thread(function: Callable[[], Result], name: str) -> ThreadsFuture[Result
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return future
+
+
+def resolved(result: Result) -> ThreadsFuture[Result]:
+    """What needs no waiting."""
+    future: ThreadsFuture[Result] = ThreadsFuture()
+    future.set_result(result)
+    return future
