@@ -19,6 +19,7 @@ from parakeet_asr.ros.audio_topic import TopicSource
 from parakeet_asr.ros.memory import resident_bytes
 
 CYCLES = int(os.environ.get("PARAKEET_ASR_CYCLES", "8"))  # 100 for a soak
+QUIET = os.environ.get("PARAKEET_ASR_QUIET") == "1"
 
 
 def test_an_error_nobody_expected_is_recovered_from(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,14 +96,19 @@ def test_cycles_leave_no_thread_no_file_and_no_memory_behind(graph: Graph) -> No
 
 
 def test_callbacks_are_short_while_the_worker_is_busy(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the processor time of its thread: wall time would measure the machine and its other tenants."""
+    """By the processor time of its thread: wall time would measure the machine and its other tenants.
+
+    On a machine that does nothing else, PARAKEET_ASR_QUIET=1 holds it to the wall time, too.
+    """
     took: list[float] = []
+    lasted: list[float] = []
     on_message = TopicSource._on_message
 
     def timed(self: TopicSource, message: Any) -> None:
-        began_s = time.thread_time()
+        began_s, clock_s = time.thread_time(), time.perf_counter()
         on_message(self, message)
         took.append(time.thread_time() - began_s)
+        lasted.append(time.perf_counter() - clock_s)
 
     monkeypatch.setattr(TopicSource, "_on_message", timed)
     speaker = Speaker(graph)
@@ -123,3 +129,8 @@ def test_callbacks_are_short_while_the_worker_is_busy(graph: Graph, monkeypatch:
     assert np.mean(busy) > 0.5
     assert np.median(took) < 1e-3
     assert np.percentile(took, 99) < 5e-3  # 0.4 to 0.7 ms where nothing else runs
+    if QUIET:
+        print(
+            f"wall time: p50 {1e3 * np.median(lasted):.2f} ms, p99 {1e3 * np.percentile(lasted, 99):.2f} ms"
+        )
+        assert np.percentile(lasted, 99) < 6e-3  # Python's switch interval is 5 ms

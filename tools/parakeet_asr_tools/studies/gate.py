@@ -1,8 +1,9 @@
 """``study gate``: does the energy gate before the voice detector lose anything, and what does it save?
 
-Every recording is laid into the noise of a room, with six seconds of it before and one and a half after,
-and listened to with and without the gate. A final is decoded from exactly the samples of its utterance, so
-the same places give the same final; where the places differ, both are decoded and the texts are compared.
+Every recording is laid into the noise of a room, with twenty seconds of it before and one and a half after,
+and listened to with and without the gate. An onset is lost when an utterance that is found without the gate
+has none beside it that is found with it; it is late by what the latter begins behind the former. Finals are
+decoded from exactly the samples of the utterances, and their word errors are counted both ways.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from parakeet_asr.core.voice_watch import VoiceWatch
 from parakeet_asr.engines.silero import SileroDetector
 from parakeet_asr.loader import load_model
 from parakeet_asr.records import SAMPLE_RATE_HZ, FloatArray
+from parakeet_asr_tools.benchmark.accuracy import word_error_rate
 from parakeet_asr_tools.studies.noise import make
 from parakeet_asr_tools.studies.speech import Spoken, read_speech
 
@@ -31,7 +33,7 @@ HELP = "the energy gate before the voice detector: lost onsets, and how much of 
 
 ROOMS = ("pink", "fan", "white", "brown")
 LEVELS_DB = (40, 20, 10, 5)  # of the speech over the room
-BEFORE_S, AFTER_S = 6.0, 1.5  # so long that the detector rests before the speech
+BEFORE_S, AFTER_S = 20.0, 1.5  # so long that the detector rests before the speech
 EMPTY_ROOM_S = 120.0
 Place = tuple[int, int]  # of an utterance, in samples
 
@@ -57,8 +59,8 @@ def run(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     spoken = read_speech(arguments.speech, arguments.every)
     recognizer = load_model("demo").recognizer
     yield (
-        "room", "speech over it, dB", "recordings", "same places", "same texts",
-        "utterances with / without the gate", "detector hears, %", "of an empty room, %",
+        "room", "speech over it, dB", "recordings", "utterances", "onsets lost", "latest onset, ms",
+        "same places", "WER with / without, %", "detector hears, %", "of an empty room, %",
     )  # fmt: skip
     for room in arguments.rooms:
         empty = listen(make(room, EMPTY_ROOM_S, -50.0, seed=1), gated=True).heard_ratio
@@ -66,22 +68,30 @@ def run(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
             yield (room, f"{level_db:g}", *_row(recognizer, spoken, room, level_db), f"{100 * empty:.0f}")
 
 
-def _row(
-    recognizer: Recognizer, spoken: Sequence[Spoken], room: str, level_db: float
-) -> tuple[str, str, str, str, str]:
-    same = alike = with_gate = without = 0
-    heard = []
+def _row(recognizer: Recognizer, spoken: Sequence[Spoken], room: str, level_db: float) -> tuple[str, ...]:
+    found = same = lost = 0
+    late, heard = [0], []
+    with_gate, without = [], []
     for seed, one in enumerate(spoken):
         samples = lay_into_room(one.samples, room, level_db, seed)
         plain, gated = listen(samples, gated=False), listen(samples, gated=True)
         heard.append(gated.heard_ratio)
-        with_gate, without = with_gate + len(gated.places), without + len(plain.places)
+        found += len(plain.places)
+        delays = [delay_samples(place, gated.places) for place in plain.places]
+        lost += delays.count(None)
+        late += [delay for delay in delays if delay is not None]
         same += plain.places == gated.places
-        alike += plain.places == gated.places or (
-            _texts(recognizer, samples, plain) == _texts(recognizer, samples, gated)
-        )
-    total = len(spoken)
-    return str(total), str(same), str(alike), f"{with_gate} / {without}", f"{100 * np.mean(heard):.0f}"
+        without.append(_text(recognizer, samples, plain))
+        with_gate.append(_text(recognizer, samples, gated))
+    counts = (len(spoken), found, lost, max(late) * 1000 // SAMPLE_RATE_HZ, same)
+    errors = [100 * word_error_rate([one.text for one in spoken], texts) for texts in (with_gate, without)]
+    return (*map(str, counts), f"{errors[0]:.1f} / {errors[1]:.1f}", f"{100 * np.mean(heard):.0f}")
+
+
+def delay_samples(place: Place, others: Sequence[Place]) -> int | None:
+    """How much later than ``place`` the first of ``others`` beside it begins; None: there is none."""
+    start, end = place
+    return next((other[0] - start for other in others if other[0] < end and other[1] > start), None)
 
 
 def lay_into_room(speech: FloatArray, room: str, level_db: float, seed: int) -> FloatArray:
@@ -110,5 +120,5 @@ def listen(samples: FloatArray, *, gated: bool) -> Listened:
     return Listened(tuple(places), watch.heard_frames / max(1, watch.heard_frames + watch.skipped_frames))
 
 
-def _texts(recognizer: Recognizer, samples: FloatArray, listened: Listened) -> list[str]:
-    return [heard.text for heard in recognizer.recognize([samples[a:b] for a, b in listened.places])]
+def _text(recognizer: Recognizer, samples: FloatArray, listened: Listened) -> str:
+    return " ".join(heard.text for heard in recognizer.recognize([samples[a:b] for a, b in listened.places]))
