@@ -130,7 +130,6 @@ def test_callbacks_are_short_while_the_worker_is_busy(graph: Graph, monkeypatch:
     assert np.median(took) < 1e-3
     assert np.percentile(took, 99) < 5e-3  # 0.4 to 0.7 ms where nothing else runs
     if QUIET:
-        print(
-            f"wall time: p50 {1e3 * np.median(lasted):.2f} ms, p99 {1e3 * np.percentile(lasted, 99):.2f} ms"
-        )
-        assert np.percentile(lasted, 99) < 6e-3  # Python's switch interval is 5 ms
+        median_ms, most_ms = 1e3 * np.percentile(lasted, [50, 99])
+        print(f"wall time: p50 {median_ms:.2f} ms, p99 {most_ms:.2f} ms")  # noqa: T201
+        assert most_ms < 6  # Python's switch interval is 5 ms
