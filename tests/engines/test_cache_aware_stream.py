@@ -101,6 +101,17 @@ def test_words_are_committed_one_chunk_after_they_were_said(model: Model) -> Non
         assert available - stream.committed_samples < CHUNK_SAMPLES + 400  # a chunk, and a frame's window
 
 
+def test_an_utterance_that_ended_before_what_is_committed_keeps_what_is_before(model: Model) -> None:
+    audio = speech()[:96_000]
+    stream = stream_of(model.recognizer, audio)
+    stream.advance(len(audio))
+    end = len(audio) // 2
+    committed = stream.committed
+    expected = tuple(token for token in committed if token.start_step * model.recognizer.step_samples < end)
+    assert len(committed) > len(expected) > 0
+    assert stream.flush(end) == expected
+
+
 def test_two_streams_of_one_engine_do_not_mix(model: Model) -> None:
     first, second = speech()[:40_000], speech()[100_000:140_000]
     streams = [stream_of(model.recognizer, audio) for audio in (first, second)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,11 +127,14 @@ def conversation(samples: list[FloatArray]) -> FloatArray:
     return np.concatenate(parts)
 
 
+CUTS = SessionOptions(partial_interval_s=0.0, silence_s=2.0, max_utterance_s=6.0)
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
         (SessionOptions(partial_interval_s=0.0), EndReason.SILENCE),
-        (SessionOptions(partial_interval_s=0.0, silence_s=2.0, max_utterance_s=6.0), EndReason.FORCED),
+        (CUTS, EndReason.FORCED),
     ],
 )
 def test_finals_are_what_transcribe_gives_for_exactly_their_samples(
@@ -155,6 +159,18 @@ def test_words_of_a_stream_never_overlap(model: Model, conversation: FloatArray)
     assert len(words) > 50
     for (_, end_s), (start_s, _) in itertools.pairwise(words):
         assert start_s >= end_s - 1e-6
+
+
+@pytest.mark.parametrize("sizes_s", [(1.0, 1.0), (0.64, 0.4)])
+def test_what_was_committed_behind_a_forced_cut_belongs_to_the_next_utterance(
+    model: Model, conversation: FloatArray, sizes_s: tuple[float, float]
+) -> None:
+    """The cut looks back for a calm place, often behind which words are committed already."""
+    options = replace(CUTS, chunk_s=sizes_s[0], right_s=sizes_s[1], final_window_s=0.0)
+    finals = [one for one in play(model, conversation, options) if one.is_final]
+    assert sum(one.end_reason is EndReason.FORCED for one in finals) >= 3
+    for final in finals:
+        assert all(token.start_step * model.recognizer.step_s < final.duration_s for token in final.tokens)
 
 
 def test_partials_come_while_somebody_speaks_and_keep_their_promise(

@@ -83,10 +83,12 @@ class BufferedStream(CommittingStream):
         """Decode all that is not committed from a copy of the state, which stays as it is."""
         return self._decode(self._encode(available)).tokens
 
-    def flush(self, available: int) -> None:
-        """The utterance ended: commit everything that remains."""
-        self.advance(available)
-        self._commit(self._encode(available), available)
+    def flush(self, end: int) -> tuple[Token, ...]:
+        """The utterance ended: commit everything that remains, and give all tokens up to sample ``end``."""
+        self.advance(end)
+        if end > self._position:
+            self._commit(self._encode(end), end)
+        return self._up_to(end)
 
     def _encode(self, stop: int) -> EncoderOutput | None:
         """Encoder steps from the commit position to ``stop``; None when there is not a frame."""

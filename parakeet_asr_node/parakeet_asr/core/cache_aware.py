@@ -64,13 +64,14 @@ class CacheAwareStream(CommittingStream):
             return ()
         return self._decode(self._encoder.peek(self._window, self._filled)).tokens
 
-    def flush(self, available: int) -> None:
-        """The utterance ended: commit everything that remains."""
-        self.advance(available)
+    def flush(self, end: int) -> tuple[Token, ...]:
+        """The utterance ended: commit everything that remains, and give all tokens up to sample ``end``."""
+        self.advance(max(end, self._taken))
         self._take(self._features.flush())
         if self._filled > self._before:
             self._step()
-        self._position = available
+        self._position = self._taken
+        return self._up_to(end)
 
     def _take(self, frames: FloatArray) -> None:
         """Put new frames [mels, n] behind those of the window, and commit it whenever it is full."""

@@ -45,6 +45,11 @@ class CommittingStream:
         spoken = 0 if last is None else last.end_step
         return max(0, self._position + self._lookahead - spoken * self._recognizer.step_samples)
 
+    def _up_to(self, end: int) -> tuple[Token, ...]:
+        """What is committed of the samples before ``end``."""
+        step = self._recognizer.step_samples
+        return tuple(token for token in self._committed if token.start_step * step < end)
+
     def _decode(self, encoded: EncoderOutput | None) -> Decoded:
         """Decode from a copy of the state, which stays as it is; None is less than a step."""
         if encoded is None or encoded.lengths[0] <= 0:

@@ -39,8 +39,12 @@ class UtteranceStream(Protocol):
         """Tokens of what is not committed, behind an :meth:`advance` to the same place; changes nothing."""
         ...
 
-    def flush(self, available: int) -> None:
-        """The utterance ended: commit everything that remains."""
+    def flush(self, end: int) -> tuple[Token, ...]:
+        """The utterance ended: commit everything that remains, and give all tokens up to sample ``end``.
+
+        It may have ended before what is committed already: who cuts looks back for a calm place. Tokens from
+        there on are left out, for the next utterance has them.
+        """
         ...
 
 

@@ -88,8 +88,7 @@ class Utterance:
         if samples <= window_s * SAMPLE_RATE_HZ:
             heard = self._recognizer.recognize([self._view(0, samples)])[0]
         else:
-            self._stream.flush(samples)
-            heard = self._recognizer.transcription(self._stream.committed, samples)
+            heard = self._recognizer.transcription(self._stream.flush(samples), samples)
         if not self._spoke and not _says_something(heard.text):
             return None
         return self._message(heard, len(heard.words), len(heard.words), reason)
