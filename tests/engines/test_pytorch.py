@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra torch is not installed")
-pytest.importorskip("yaml")
+yaml = pytest.importorskip("yaml")
 
 from made_models import cache_aware_archive, cache_aware_model, speech  # noqa: E402
 from parakeet_asr.cli.main import main  # noqa: E402
@@ -25,6 +27,7 @@ from parakeet_asr.engines.pytorch.features import LogMelFeatures  # noqa: E402
 from parakeet_asr.engines.pytorch.label_looping import BatchDecoder  # noqa: E402
 from parakeet_asr.errors import ArchiveError, ConfigurationError, EngineError  # noqa: E402
 from parakeet_asr.loader import Model, load_model  # noqa: E402
+from parakeet_asr.nemo import archive  # noqa: E402
 from parakeet_asr.records import FloatArray, Token  # noqa: E402
 from parakeet_asr.sources.audio_file import read_audio  # noqa: E402
 
@@ -185,3 +188,29 @@ def test_the_command_line_takes_an_archive(capsys: pytest.CaptureFixture[str]) -
         == 0
     )
     assert capsys.readouterr().out == "Go to room forty ninety.\n"
+
+
+def test_loading_draws_no_random_weights_and_pulls_no_compiler_in() -> None:
+    """Initialisation on the meta device imports 800 modules of PyTorch: a second or more of a cold start."""
+    code = f"""
+import sys
+from pathlib import Path
+from parakeet_asr.engines.pytorch.loading import load_archive
+before = set(sys.modules)
+load_archive(Path({str(ARCHIVE)!r}), "cpu", "float32", 1)
+more = {{name for name in set(sys.modules) - before if name.startswith("torch.")}}
+assert len(more) < 100, (len(more), sorted(more)[:20])
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
+def test_a_configuration_that_nests_too_deeply_or_names_objects_is_refused(
+    loader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if loader == "SafeLoader":
+        monkeypatch.delattr(yaml, "CSafeLoader", raising=False)  # as in a build without libyaml
+    for text in (b"[" * 200_000, b"{a: " * 5_000, b"a: !!python/object/apply:os.getcwd []"):
+        with pytest.raises(ArchiveError, match="not plain YAML"):
+            archive._parse_config(Path("x.nemo"), text)
+    assert archive._parse_config(Path("x.nemo"), b"labels: [a, 'b', \xe2\x96\x81c]")["labels"][2] == "\u2581c"

@@ -104,3 +104,23 @@ def test_a_graph_that_tensorrt_cannot_parse_is_an_error_with_its_reason(tmp_path
     (tmp_path / "x.onnx").write_bytes(b"no graph")
     with pytest.raises(EngineError, match="cannot parse"):
         build_plan(tmp_path / "x.onnx", {}, machine_limits(), log=tmp_path / "x.log")
+
+
+def test_a_gpu_that_tensorrt_for_rtx_does_not_run_on_is_refused_before_building() -> None:
+    from parakeet_asr.engines.trt.flavour import FLAVOUR, require_supported
+
+    if FLAVOUR != "tensorrt_rtx":
+        pytest.skip("the full TensorRT runs on all of them")
+    for unknown in ("8.7", "9.0", "10.0"):  # Orin, H100, B200
+        with pytest.raises(EngineError, match=f"does not run on GPUs of compute capability {unknown}"):
+            require_supported(unknown)
+    for known in ("8.6", "8.9", "12.0", "13.0"):
+        require_supported(known)
+
+
+def test_a_plan_that_tensorrt_does_not_take_is_an_error_with_tensorrts_reason() -> None:
+    from parakeet_asr.engines.trt.plan_files import PlanError
+    from parakeet_asr.engines.trt.runtime import TrtPlan
+
+    with pytest.raises(PlanError, match=r"refuses the plan: .*[Ss]erialization"):
+        TrtPlan("encoder", memoryview(b"x" * 1000), stream=0)

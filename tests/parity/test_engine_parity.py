@@ -36,3 +36,20 @@ def test_300_chunks(decoder, mode, tmp_path):
     assert result["pass_rate"] == 1.0
     assert abs(result["slope"]) < 1e-8
     assert result["whole_token_errors"] == 0
+
+
+@pytest.mark.parametrize("mode", ["functional", "closed_loop"])
+def test_300_windows_of_the_demo_model_and_their_plot(mode, tmp_path):
+    reference, summary = tmp_path / "reference.npz", tmp_path / "summary.json"
+    demo = ROOT / "models" / "demo"
+    assert main(["reference", str(demo / "demo.nemo"), str(reference), "--num-chunks", "300"]) == 0
+    arguments = ["parity", str(demo), str(reference), "--mode", mode, "--summary-json", str(summary)]
+    assert main(arguments) == 0
+    result = json.loads(summary.read_text())
+    assert result["pass_rate"] == result["contract_rate"] == 1.0
+    assert abs(result["slope"]) < 1e-7
+    assert result["token_errors"] == 0
+    assert result["whole_token_errors"] == result["reference_whole_token_errors"]
+    plot = tmp_path / "plot.png"
+    assert main(["plot-stability", str(summary), "--out", str(plot)]) == 0
+    assert plot.stat().st_size > 10_000

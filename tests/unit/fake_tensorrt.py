@@ -7,14 +7,14 @@ is made up.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
-from parakeet_asr.core.model_spec import ModelSpec
+from parakeet_asr.core.model_spec import GraphSpec, ModelSpec
 from parakeet_asr.engines.trt.engine import encoder_steps
 from parakeet_asr.engines.trt.limits import MachineLimits
 from parakeet_asr.engines.trt.profiles import Shape, shape_ranges
@@ -102,6 +102,32 @@ class FakeDevice:
         self._memory.clear()
 
 
+def plan_tensors(spec: ModelSpec, graph: str, limits: MachineLimits) -> dict[str, PlanTensor]:
+    """Inputs and outputs as a plan that was built for these limits has them."""
+    contract, ranges = spec.graphs[graph], shape_ranges(spec, graph, limits)
+    return {
+        name: PlanTensor(
+            name in contract.inputs,
+            tensor.dtype,
+            tuple(d if isinstance(d, int) else -1 for d in tensor.shape),
+            ranges.get(name),
+        )
+        for name, tensor in {**contract.inputs, **contract.outputs}.items()
+    }
+
+
+def output_shape(spec: ModelSpec, graph: GraphSpec, name: str, shapes: Mapping[str, Shape]) -> Shape:
+    """What an output is for the shapes of the inputs."""
+    sizes: dict[str, int] = {}
+    for known, tensor in graph.inputs.items():
+        shape = shapes.get(known, ())
+        sizes |= {d: n for d, n in zip(tensor.shape, shape, strict=False) if isinstance(d, str)}
+    if "frames" in sizes:
+        sizes["steps"] = int(encoder_steps(spec, np.array([sizes["frames"]]))[0])
+    sizes.setdefault("batch", 1)
+    return tuple(d if isinstance(d, int) else sizes[d] for d in graph.outputs[name].shape)
+
+
 class FakePlan:
     """A graph of a model directory as TensorRT would show it."""
 
@@ -119,16 +145,7 @@ class FakePlan:
         self.executions: list[FakeExecution] = []
         self.closed = False
         contract = spec.graphs[graph]
-        ranges = shape_ranges(spec, graph, limits)
-        self.tensors = {
-            name: PlanTensor(
-                name in contract.inputs,
-                tensor.dtype,
-                tuple(d if isinstance(d, int) else -1 for d in tensor.shape),
-                ranges.get(name),
-            )
-            for name, tensor in {**contract.inputs, **contract.outputs}.items()
-        }
+        self.tensors = plan_tensors(spec, graph, limits)
         self.contract, self.spec = contract, spec
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -165,14 +182,7 @@ class FakeExecution:
         self.shapes[name] = shape
 
     def output_shape(self, name: str) -> Shape:
-        sizes: dict[str, int] = {}
-        for known, tensor in self.plan.contract.inputs.items():
-            shape = self.shapes.get(known, ())
-            sizes |= {d: n for d, n in zip(tensor.shape, shape, strict=False) if isinstance(d, str)}
-        if "frames" in sizes:
-            sizes["steps"] = int(encoder_steps(self.plan.spec, np.array([sizes["frames"]]))[0])
-        sizes.setdefault("batch", 1)
-        return tuple(d if isinstance(d, int) else sizes[d] for d in self.plan.contract.outputs[name].shape)
+        return output_shape(self.plan.spec, self.plan.contract, name, self.shapes)
 
     def bind(self, name: str, address: int) -> None:
         assert name in self.plan.tensors, name
@@ -180,13 +190,15 @@ class FakeExecution:
 
     def enqueue(self) -> None:
         assert set(self.addresses) == set(self.plan.tensors), "every tensor needs an address"
+        inputs = {name for name, tensor in self.plan.tensors.items() if tensor.is_input}
+        assert inputs == set(self.shapes), "every dynamic input needs a shape, in every context"
         shapes, changes = dict(self.shapes), self.changes
 
         def work() -> None:
             assert self.changes == changes, "a recorded context went on to another shape"
             device, tensors = self.plan.device, self.plan.tensors
             feeds = {
-                n: device.at(self.addresses[n], t.dtype, shapes.get(n, t.shape)).copy()
+                n: device.at(self.addresses[n], t.dtype, shapes[n]).copy()
                 for n, t in tensors.items()
                 if t.is_input
             }

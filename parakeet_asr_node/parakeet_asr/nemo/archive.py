@@ -32,6 +32,7 @@ WEIGHTS_MEMBER = "model_weights.ckpt"
 MAX_MEMBERS = 256
 MAX_TEXT_BYTES = 16 << 20  # configuration and tokenizer files
 _COPY_BYTES = 4 << 20
+_MAX_DEPTH = 64  # of the configuration; NeMo's has 5
 _PLAIN = "r:"
 _DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error, gzip.BadGzipFile)
 
@@ -176,9 +177,23 @@ def _checked_members(path: Path, tar: tarfile.TarFile) -> dict[str, tarfile.TarI
 
 def _parse_config(path: Path, text: bytes) -> dict[str, Any]:
     try:
-        config = yaml.safe_load(text)
+        config = _load_yaml(text)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ArchiveError(f"{path}: {CONFIG_MEMBER} is not plain YAML: {error}") from error
     if not isinstance(config, Mapping):
         raise ArchiveError(f"{path}: {CONFIG_MEMBER} holds {type(config).__name__}, expected a mapping")
     return dict(config)
+
+
+def _load_yaml(text: bytes) -> Any:
+    """As ``yaml.safe_load``, with libyaml where it is: v3's 8192 pieces take 0.9 s without.
+
+    libyaml's loader recurses in C, where Python does not count: what nests too deeply is refused before.
+    """
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise yaml.YAMLError(f"nested deeper than {_MAX_DEPTH} levels")
+    return yaml.load(text, Loader=loader)  # noqa: S506  # both of them are safe loaders

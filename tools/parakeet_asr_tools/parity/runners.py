@@ -86,7 +86,7 @@ class OrtRunner:
             raise EngineError(f"{path}: ONNX Runtime cannot load this graph: {error}") from error
         self._inputs = our_names(node.name for node in self._session.get_inputs())
         self._outputs = our_names(node.name for node in self._session.get_outputs())
-        self.description = f"onnxruntime {onnxruntime.__version__} {path.name}"
+        self.description = f"onnxruntime {onnxruntime.__version__} {path.parent.name}/{path.name}"
         self.decoder = decoder
 
     def run(self, inputs: Tensors) -> Tensors:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO, cast
+from typing import cast
 
 from parakeet_asr.engines.trt.flavour import FLAVOUR, KEEPS_TIMES, trt
 from parakeet_asr.engines.trt.inspection import EngineSummary, read_engine_log
 from parakeet_asr.engines.trt.limits import MachineLimits
+from parakeet_asr.engines.trt.log import LOG
 from parakeet_asr.engines.trt.profiles import ShapeRange
 from parakeet_asr.errors import EngineError
 
@@ -31,45 +31,6 @@ class BuiltPlan:
     build_s: float
     build_cpu_s: float
     used_timing_cache: bool
-
-
-class _Log(trt.ILogger):
-    """Everything into the file of the build that runs; errors are remembered for the exception.
-
-    TensorRT keeps the first logger of a process for good, so there is one, and it outlives every build.
-    """
-
-    def __init__(self) -> None:
-        trt.ILogger.__init__(self)
-        self._file: TextIO | None = None
-        self.errors: list[str] = []
-
-    @contextlib.contextmanager
-    def into(self, path: Path) -> Iterator[None]:
-        """Write to this file meanwhile."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.errors = []
-        with path.open("w", encoding="utf-8") as self._file:
-            try:
-                yield
-            finally:
-                self._file.flush()
-        self._file = None
-
-    def log(self, severity: trt.ILogger.Severity, msg: str) -> None:
-        """Called by TensorRT, from any of its threads; it must not raise."""
-        file = self._file
-        if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-            self.errors.append(msg)
-        if file is not None and not file.closed:
-            file.write(f"[{severity.name}] {msg}\n")
-
-    def trouble(self) -> str:
-        """The last errors, for a message."""
-        return "; ".join(self.errors[-3:]) or "no reason given"
-
-
-_LOG = _Log()
 
 
 class _Monitor(trt.IProgressMonitor):
@@ -119,7 +80,7 @@ def build_plan(
     Raises:
         EngineError: TensorRT cannot parse or build it; the message has TensorRT's reason and names the log.
     """
-    with _LOG.into(log):
+    with LOG.into(log):
         built = _build(graph, ranges, limits, log, timing_cache, stream_weights, on_progress)
     return replace(built, summary=read_engine_log(log.read_text("utf-8", errors="replace")))
 
@@ -133,9 +94,9 @@ def _build(
     stream_weights: bool,
     on_progress: Progress,
 ) -> BuiltPlan:
-    builder = trt.Builder(_LOG)
+    builder = trt.Builder(LOG)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, _LOG)
+    parser = trt.OnnxParser(network, LOG)
     on_progress(f"parsing {graph.name}")
     began = time.monotonic()
     if not bool(parser.parse_from_file(os.fspath(graph))):
@@ -151,7 +112,7 @@ def _build(
     plan = cast("trt.IHostMemory | None", builder.build_serialized_network(network, config))
     if plan is None:
         raise EngineError(
-            f"{graph}: {FLAVOUR} {trt.__version__} cannot build it: {_LOG.trouble()}; see {log}. With too "
+            f"{graph}: {FLAVOUR} {trt.__version__} cannot build it: {LOG.trouble()}; see {log}. With too "
             "little memory: lower PARAKEET_WORKSPACE_MB, PARAKEET_MAX_UTTERANCE_S or PARAKEET_MAX_BATCH"
         )
     built_s, built_cpu_s = time.monotonic() - began, time.process_time() - cpu

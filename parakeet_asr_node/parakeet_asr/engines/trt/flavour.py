@@ -39,4 +39,27 @@ if tuple(map(int, trt.__version__.split(".")[:2])) < MINIMUM_VERSION and FLAVOUR
 KEEPS_TIMES = FLAVOUR == "tensorrt"
 """Whether it measures kernels when it builds; RTX chooses them when an engine is loaded."""
 
-__all__ = ["FLAVOUR", "KEEPS_TIMES", "trt"]
+
+def require_supported(compute_capability: str) -> None:
+    """Refuse a GPU that this TensorRT will not run on, before minutes of building.
+
+    Args:
+        compute_capability: as ``9.0``.
+
+    Raises:
+        EngineError: TensorRT for RTX does not know it (Orin's 8.7, the data centre's 9.0 and 10.x).
+    """
+    known = getattr(trt, "ComputeCapability", None)
+    if FLAVOUR != "tensorrt_rtx" or known is None:
+        return
+    numbers = sorted(int(name[2:]) for name in known.__members__ if name.startswith("SM"))
+    mine = int(compute_capability.replace(".", ""))
+    if mine not in numbers and mine < numbers[-1]:
+        raise EngineError(
+            f"TensorRT for RTX {trt.__version__} does not run on GPUs of compute capability "
+            f"{compute_capability}, only on {', '.join(f'{n // 10}.{n % 10}' for n in numbers)} and newer: "
+            "use the full TensorRT (pip install tensorrt; JetPack brings it), or engine 'torch' or 'ort'"
+        )
+
+
+__all__ = ["FLAVOUR", "KEEPS_TIMES", "require_supported", "trt"]

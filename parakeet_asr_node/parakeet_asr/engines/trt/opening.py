@@ -122,8 +122,12 @@ def build_graph(
 
 
 def present_platform() -> Platform:
-    """TensorRT and the GPU of this machine; a GPU's fields are empty where there is none."""
-    from parakeet_asr.engines.trt.flavour import FLAVOUR, trt
+    """TensorRT and the GPU of this machine; a GPU's fields are empty where there is none.
+
+    Raises:
+        EngineError: there is no TensorRT, or it does not run on this GPU.
+    """
+    from parakeet_asr.engines.trt.flavour import FLAVOUR, require_supported, trt
 
     name, capability = "", ""
     try:
@@ -133,6 +137,8 @@ def present_platform() -> Platform:
         name, capability = gpu.name, gpu.compute_capability
     except EngineError:
         pass
+    if capability:
+        require_supported(capability)
     return Platform(FLAVOUR, str(trt.__version__), name, capability)
 
 

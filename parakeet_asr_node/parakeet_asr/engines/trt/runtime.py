@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parakeet_asr.engines.trt.flavour import FLAVOUR, trt
+from parakeet_asr.engines.trt.log import LOG
 from parakeet_asr.engines.trt.plan_files import PlanError
 from parakeet_asr.engines.trt.profiles import Shape, ShapeRange
 from parakeet_asr.engines.trt.seam import PlanTensor
@@ -31,16 +32,16 @@ class TrtPlan:
         Raises:
             PlanError: TensorRT does not take it.
         """
-        self._logger = trt.Logger(trt.Logger.ERROR)
-        self._runtime = trt.Runtime(self._logger)
         self._name, self._stream = name, stream
+        LOG.forget()
         try:
+            self._runtime = trt.Runtime(LOG)
             engine = self._runtime.deserialize_cuda_engine(data)
         except Exception as error:  # pybind11 turns whatever TensorRT throws into exceptions of its own
             raise PlanError(f"{name}: {FLAVOUR} {trt.__version__} refuses the plan: {error}") from error
         if engine is None:
             raise PlanError(
-                f"{name}: {FLAVOUR} {trt.__version__} refuses the plan, see its message above; build it again"
+                f"{name}: {FLAVOUR} {trt.__version__} refuses the plan: {LOG.trouble()}; build it again"
             )
         self._engine: trt.ICudaEngine | None = engine
         self._executions: list[TrtExecution] = []
@@ -61,7 +62,7 @@ class TrtPlan:
         engine = self._open()
         context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         if context is None:
-            raise EngineError(f"{self._name}: no execution context; the device's memory is exhausted")
+            raise EngineError(f"{self._name}: TensorRT made no execution context: {LOG.trouble()}")
         context.set_device_memory(scratch_address, engine.device_memory_size_v2)
         execution = TrtExecution(self._name, context, self._stream)
         self._executions.append(execution)
@@ -116,7 +117,7 @@ class TrtExecution:
     def enqueue(self) -> None:
         """See :class:`parakeet_asr.engines.trt.seam.Execution`."""
         if not self._open().execute_async_v3(self._stream):
-            raise EngineError(f"{self._name}: TensorRT failed to run, see its message above")
+            raise EngineError(f"{self._name}: TensorRT failed to run: {LOG.trouble()}")
 
     def close(self) -> None:
         """Free the context."""

@@ -161,8 +161,8 @@ class PlanSession:
         return shapes
 
     def _prepare(self, execution: Execution, shapes: Mapping[str, Shape], resident: Resident) -> None:
-        for name, shape in shapes.items():
-            execution.set_input_shape(name, shape)
+        for name in self._inputs:  # resident ones, too: a new context knows no shape at all
+            execution.set_input_shape(name, shapes.get(name) or self.largest(name))
         for name, place in self._places.items():
             execution.bind(name, place.address)
         for name, address in resident:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from parakeet_asr.engines.pytorch.model.encoder import Encoder
 from parakeet_asr.errors import ArchiveError
@@ -96,6 +98,22 @@ class Transducer(nn.Module):
         self.joint = Joint(config)
 
 
+class _Uninitialized(TorchFunctionMode):
+    """Leaves parameters as they are: random values on the meta device are nothing, and cost a second.
+
+    What draws them there is written in Python, and pulls 800 modules of PyTorch in.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        del types
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs.get("tensor", args[0] if args else None)
+        return func(*args, **kwargs)
+
+
 def load_transducer(config: TransducerConfig, weights: Mapping[str, Tensor]) -> Transducer:
     """Build the model around a NeMo state dict.
 
@@ -104,7 +122,7 @@ def load_transducer(config: TransducerConfig, weights: Mapping[str, Tensor]) -> 
     Raises:
         ArchiveError: a weight is missing, unknown or of another shape than the configuration says.
     """
-    with torch.device("meta"):
+    with _Uninitialized(), torch.device("meta"):
         model = Transducer(config)
     expected = model.state_dict()
     given = {key: value for key, value in weights.items() if not key.startswith(IGNORED_PREFIXES)}
