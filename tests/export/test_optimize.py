@@ -111,6 +111,14 @@ def test_more_bits_where_errors_hurt_most(model_dir: Path, tmp_path: Path) -> No
     assert counts["4 bits"] > counts["8 bits"] >= 2
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_works_without_fusion(method: Any, model_dir: Path, tmp_path: Path) -> None:
+    """Valid by itself: nothing else declares the operators that it uses."""
+    options = OptimizeOptions(fusion=False, quantization=Quantization(method))
+    optimize_directory(model_dir, tmp_path / "out", options)
+    run(tmp_path / "out" / "encoder.onnx")
+
+
 def test_the_same_input_gives_the_same_bytes(model_dir: Path, tmp_path: Path) -> None:
     for method in ("rtn", "int8-dynamic"):
         options = OptimizeOptions(quantization=Quantization(method))
@@ -130,6 +138,12 @@ def test_large_weights_stay_beside_the_graph(
         optimize_directory(model_dir, tmp_path / name, options)
         assert (tmp_path / name / "encoder.onnx.data").stat().st_size > 10_000
         model_dir = tmp_path / name
+    monkeypatch.setattr("parakeet_asr_tools.optimizing.quantization.EXTERNAL_ABOVE_BYTES", 0)
+    dynamic = OptimizeOptions(fusion=False, quantization=Quantization("int8-dynamic"))
+    with pytest.raises(ConfigurationError, match="optimized before"):
+        optimize_directory(tmp_path / "fused", tmp_path / "dynamic", dynamic)
+    optimize_directory(tmp_path / "model", tmp_path / "dynamic", dynamic)
+    run(tmp_path / "dynamic" / "encoder.onnx")
     np.testing.assert_allclose(
         run(tmp_path / "again" / "encoder.onnx")[0], run(tmp_path / "model" / "encoder.onnx")[0], atol=2e-5
     )

@@ -18,6 +18,7 @@ import numpy as np
 
 from parakeet_asr_tools.benchmark.contenders import Contender, FloatArray, Staged, create
 from parakeet_asr_tools.benchmark.job import Answer, Clip, Job, Request
+from parakeet_asr_tools.process_memory import peak_resident_bytes
 
 WARM_UP_CLIPS = 16  # spread over all lengths: every kernel and allocator has seen its sizes
 
@@ -85,18 +86,6 @@ def read_clip(job: Job, clip: Clip) -> FloatArray:
     """The samples of one clip, [n] float32."""
     item_bytes = np.dtype(np.float32).itemsize
     return np.fromfile(job.pool, np.float32, clip.samples, offset=clip.offset_samples * item_bytes)
-
-
-def peak_resident_bytes() -> int:
-    """The highest resident set of this program.
-
-    From ``VmHWM``, not from ``ru_maxrss``: Linux carries the latter over from the process that called
-    ``exec``, so a child of a large orchestrator would report the orchestrator's size.
-    """
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise OSError("/proc/self/status has no VmHWM line: peak memory is measured on Linux only")
 
 
 def _claim_stdout() -> TextIO:

@@ -14,8 +14,8 @@ from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.model_directory import read_model_directory
 from parakeet_asr_tools.onnx_export.builder import ExternalData
 from parakeet_asr_tools.onnx_export.model_directory import CARD_FILE, EXTERNAL_ABOVE_BYTES
-from parakeet_asr_tools.optimizing.fusion import fuse
-from parakeet_asr_tools.optimizing.graph_files import read_folded, write_graph
+from parakeet_asr_tools.optimizing.fusion import CONTRIB_DOMAIN, declare_contrib, fuse
+from parakeet_asr_tools.optimizing.graph_files import read_folded, weights_bytes, write_graph
 from parakeet_asr_tools.optimizing.quantization import METHODS, Quantization, quantize
 from parakeet_asr_tools.staging import hash_files, staged, write_spec
 
@@ -60,7 +60,8 @@ def optimize_directory(
 
     Raises:
         ModelError: the directory cannot be used.
-        ConfigurationError: an option cannot be, or ``out`` is the directory itself.
+        ConfigurationError: an option cannot be, ``out`` is the directory itself, or an encoder that was
+            optimized is to be quantised.
     """
     if out.resolve() == directory.resolve():
         raise ConfigurationError(f"{out}: expected another folder than the model's, its graphs are needed")
@@ -93,10 +94,16 @@ def _optimize(source: Path, target: Path, options: OptimizeOptions) -> dict[str,
     model = read_folded(source)
     report: dict[str, Any] = {}
     if options.quantization is not None:
+        if any(node.domain == CONTRIB_DOMAIN for node in model.graph.node):
+            raise ConfigurationError(
+                f"{source}: expected a graph as export writes it, this one was optimized before; take the "
+                "directory that it was made from, fusion and quantisation can be done at once"
+            )
         model, report["quantized"] = quantize(model, options.quantization)
     if options.fusion:
         report["fused"] = fuse(model)
-    large = sum(tensor.ByteSize() for tensor in model.graph.initializer) > EXTERNAL_ABOVE_BYTES
+    declare_contrib(model)
+    large = weights_bytes(model) > EXTERNAL_ABOVE_BYTES
     external = ExternalData(target.with_name(f"{target.name}.data")) if large else None
     write_graph(model, target, external)
     if external is not None:

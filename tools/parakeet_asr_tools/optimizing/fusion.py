@@ -16,18 +16,16 @@ CONTRIB_DOMAIN = "com.microsoft"
 
 def fuse(model: onnx.ModelProto) -> dict[str, int]:
     """Fuse in place; returns how many operators of each kind were made."""
-    counts = {
+    return {
         "SkipLayerNormalization": _fuse_skip_layer_norm(model.graph),
         "QuickGelu": _fuse_quick_gelu(model.graph),
     }
-    if any(counts.values()):
-        require_contrib(model)
-    return counts
 
 
-def require_contrib(model: onnx.ModelProto) -> None:
-    """Declare ONNX Runtime's own operators."""
-    if all(opset.domain != CONTRIB_DOMAIN for opset in model.opset_import):
+def declare_contrib(model: onnx.ModelProto) -> None:
+    """Declare ONNX Runtime's own operators where they are used; not every quantiser does."""
+    used = any(node.domain == CONTRIB_DOMAIN for node in model.graph.node)
+    if used and all(opset.domain != CONTRIB_DOMAIN for opset in model.opset_import):
         model.opset_import.append(helper.make_opsetid(CONTRIB_DOMAIN, 1))
 
 

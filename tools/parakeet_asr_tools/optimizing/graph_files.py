@@ -36,6 +36,11 @@ def read_folded(path: Path) -> onnx.ModelProto:
     return model
 
 
+def weights_bytes(model: onnx.ModelProto) -> int:
+    """What its weights take; protobuf cannot tell the size of a message beyond 2 GiB as a whole."""
+    return sum(tensor.ByteSize() for tensor in model.graph.initializer)
+
+
 def write_graph(model: onnx.ModelProto, path: Path, external: ExternalData | None = None) -> None:
     """Write and check; large tensors go to ``external``, which lies beside the graph.
 
@@ -46,7 +51,8 @@ def write_graph(model: onnx.ModelProto, path: Path, external: ExternalData | Non
         for tensor in model.graph.initializer:
             if int(np.prod(tensor.dims, dtype=np.int64)) >= _LARGE_ELEMENTS:
                 array = numpy_helper.to_array(tensor)
-                tensor.ClearField("raw_data")
+                for stored in ("raw_data", "float_data", "int32_data", "int64_data"):
+                    tensor.ClearField(stored)
                 external.append(tensor, array)
         external.flush()
     path.write_bytes(model.SerializeToString(deterministic=True))

@@ -18,6 +18,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 from parakeet_asr.errors import ConfigurationError
+from parakeet_asr_tools.onnx_export.model_directory import EXTERNAL_ABOVE_BYTES
+from parakeet_asr_tools.optimizing.graph_files import weights_bytes
 
 Method = Literal["rtn", "k_quant_mixed", "hqq", "int8", "int8-dynamic"]
 METHODS: dict[Method, str] = {
@@ -139,7 +141,7 @@ def _dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
             op_types_to_quantize=["MatMul"],
             per_channel=True,
             weight_type=QuantType.QUInt8,
-            use_external_data_format=model.ByteSize() > 1 << 30,
+            use_external_data_format=weights_bytes(model) > EXTERNAL_ABOVE_BYTES,
             extra_options={"MatMulConstBOnly": True},
         )
         made: onnx.ModelProto = onnx.load(str(path))

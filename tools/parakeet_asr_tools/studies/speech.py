@@ -26,6 +26,11 @@ class Spoken:
     samples: FloatArray  # [n] at 16 kHz
 
 
+def speech_folder() -> Path:
+    """The test speech where it is, else the samples."""
+    return next((path for path in FOLDERS if path.is_dir()), FOLDERS[-1])
+
+
 def read_speech(folder: Path | None = None, every: int = 1) -> list[Spoken]:
     """Every n-th recording of ``folder/manifest.jsonl``.
 
@@ -33,7 +38,7 @@ def read_speech(folder: Path | None = None, every: int = 1) -> list[Spoken]:
         ConfigurationError: there is no such list.
         AudioReadError: a file cannot be read.
     """
-    folder = folder or next((path for path in FOLDERS if path.is_dir()), FOLDERS[-1])
+    folder = folder or speech_folder()
     manifest = folder / "manifest.jsonl"
     if not manifest.is_file():
         raise ConfigurationError(f"{manifest}: expected a list of recordings, found no such file")

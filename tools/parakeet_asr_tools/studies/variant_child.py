@@ -1,6 +1,8 @@
-"""One variant in a fresh process: ``python -m parakeet_asr_tools.studies.variant_child DIRECTORY EVERY``.
+"""One variant in a process of its own: ``python -m parakeet_asr_tools.studies.variant_child DIRECTORY``.
 
-Nothing of the tools that make variants is imported, so that memory is that of recognizing alone.
+A line on standard output says that it is loaded; after that it answers every line on standard input, a list
+of recordings, with what it heard. Nothing of the tools that make variants is imported, so that memory is that
+of recognizing alone.
 """
 
 from __future__ import annotations
@@ -8,34 +10,41 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from parakeet_asr.loader import load_model
-from parakeet_asr.records import SAMPLE_RATE_HZ
-from parakeet_asr_tools.benchmark.child import peak_resident_bytes
-from parakeet_asr_tools.studies.speech import read_speech
+from parakeet_asr.loader import Model, load_model
+from parakeet_asr.sources.audio_file import read_audio
+from parakeet_asr_tools.process_memory import peak_resident_bytes, resident_bytes
 
 
-def measure(directory: Path, every: int, speech: Path | None) -> dict[str, object]:
-    """What the process heard, how long it computed and what memory it had, in MB."""
+def main(directory: Path) -> None:
+    """Load the model and serve until standard input ends."""
     with load_model(directory, device="cpu", threads=1, guard=None) as model:
         model.warm_up()
-        loaded_mb = peak_resident_bytes() / 1e6
-        audio = [one.samples for one in read_speech(speech, every)]
+        _answer({"loaded_mb": resident_bytes() / 1e6})
+        for line in sys.stdin:
+            _answer(hear(model, json.loads(line)))
+
+
+def hear(model: Model, recordings: Sequence[str]) -> dict[str, Any]:
+    """Texts, token ids and seconds of processor time per recording, and the process's memory."""
+    texts, tokens, compute_s = [], [], []
+    for path in recordings:
+        samples = read_audio(path)
         started_s = time.process_time()
-        heard = [model.transcribe(samples) for samples in audio]
-        compute_s = time.process_time() - started_s
-        # the recordings themselves are in the process, too
-        audio_mb = sum(samples.nbytes for samples in audio) / 1e6
-        return {
-            "texts": [one.text for one in heard],
-            "tokens": [one.token_ids for one in heard],
-            "rtfx": sum(map(len, audio)) / SAMPLE_RATE_HZ / compute_s,
-            "loaded_mb": loaded_mb,
-            "peak_mb": peak_resident_bytes() / 1e6 - audio_mb,
-        }
+        heard = model.transcribe(samples)
+        compute_s.append(time.process_time() - started_s)
+        texts.append(heard.text)
+        tokens.append(heard.token_ids)
+    memory = {"resident_mb": resident_bytes() / 1e6, "peak_mb": peak_resident_bytes() / 1e6}
+    return {"texts": texts, "tokens": tokens, "compute_s": compute_s, **memory}
+
+
+def _answer(found: dict[str, Any]) -> None:
+    print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[3]) if len(sys.argv) > 3 else None
-    json.dump(measure(Path(sys.argv[1]), int(sys.argv[2]), folder), sys.stdout)
+    main(Path(sys.argv[1]))

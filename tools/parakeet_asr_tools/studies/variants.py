@@ -1,41 +1,63 @@
-"""Variants of a model: size, memory, errors and speed of each, on the same recordings."""
+"""Variants of a model: size, memory, errors and speed of each, on the same recordings in one run."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from parakeet_asr.errors import EngineError
+import numpy as np
+
 from parakeet_asr.model_directory import read_model_directory, resolve_model
 from parakeet_asr_tools.benchmark.accuracy import agreement, word_error_rate
 from parakeet_asr_tools.commands.optimize import METHODS
-from parakeet_asr_tools.studies.speech import Spoken, read_speech
+from parakeet_asr_tools.studies.speech import speech_folder
+from parakeet_asr_tools.studies.variant_rounds import Found, hear_in_turns
+from parakeet_asr_tools.train.manifest import Utterance, read_manifest, split
 
 NAME = "variants"
-HELP = "size, memory, word errors and speed of fused, INT8 and INT4 variants and of the GenAI bundle"
+HELP = (
+    "size, memory, word errors and speed of fused, INT8, INT4 and FP16 variants, GenAI bundles, small models"
+)
 OUTPUT = Path("out/variants")
+HELD_OUT_EVERY = 5  # of each set: what the trained small models were not trained on (docs/training.md)
 HEADER = (
-    "variant", "files it opens, MB", "memory loaded, MB", "peak, MB", "WER, %",
-    "utterances as float32, %", "x real time",
+    "variant", "files it opens, MB", "memory loaded / after speech / highest, MB",
+    "WER, %", "WER of held out, %", "utterances as float32, %", "computing, ms per s of audio",
+    "against float32", "computing of a final, median / p95, ms",
 )  # fmt: skip
 
-
 Maker = Callable[[Path], Path]  # a folder to write to -> the model directory
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One row of the table."""
+
+    name: str
+    make: Maker
+    trained: bool = True  # else random weights, whose word errors say nothing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this study."""
     parser.add_argument("--model", default="demo", help="model directory or name (demo)")
     parser.add_argument("--nemo", type=Path, help="its archive, for the GenAI bundle (the one beside it)")
-    parser.add_argument("--also", type=Path, nargs="*", default=[], help="more model directories")
     parser.add_argument(
         "--methods", nargs="*", choices=METHODS, default=list(METHODS), help="of quantisation (all)"
+    )
+    parser.add_argument(
+        "--also",
+        nargs="*",
+        default=["tiny"],
+        help="more model directories or names, each in INT8, too (tiny)",
+    )
+    parser.add_argument(
+        "--random", nargs="*", choices=tuple(RANDOM), default=list(RANDOM), help="models of random weights"
     )
     parser.add_argument("--speech", type=Path, help="folder with manifest.jsonl")
     parser.add_argument("--every", type=int, default=1, help="hear every n-th recording (1)")
@@ -45,73 +67,98 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Iterator[Sequence[str]]:
     """Rows of the table, the header first."""
     yield HEADER
-    spoken = read_speech(arguments.speech, arguments.every)
-    reference: list[list[int]] | None = None
-    for name, make in variants(arguments):
-        directory = make(arguments.output)
-        found = hear(directory, arguments.every, arguments.speech)
-        reference = reference or found["tokens"]
-        yield row(name, directory, found, spoken, reference)
+    utterances = read_manifest((arguments.speech or speech_folder()) / "manifest.jsonl")
+    _, held_out = split(utterances, HELD_OUT_EVERY)
+    chosen = utterances[:: arguments.every]
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    made = []
+    for variant in variants(arguments):
+        _tell(f"making {variant.name}")
+        made.append((variant, variant.make(arguments.output)))
+    found = hear_in_turns([directory for _, directory in made], [row.audio for row in chosen], _tell)
+    for (variant, directory), one in zip(made, found, strict=True):
+        yield row(variant, directory, one, chosen, set(held_out), found[0])
 
 
-def variants(arguments: argparse.Namespace) -> Iterator[tuple[str, Maker]]:
-    """Names and how to make them, float32 first."""
+def variants(arguments: argparse.Namespace) -> Iterator[Variant]:
+    """What is measured, float32 first."""
     from parakeet_asr_tools.optimizing.directory import OptimizeOptions
     from parakeet_asr_tools.optimizing.quantization import METHODS as LABELS
     from parakeet_asr_tools.optimizing.quantization import Quantization
 
+    def quantized(method: Any) -> OptimizeOptions:
+        return OptimizeOptions(fusion=False, quantization=Quantization(method))
+
     model = resolve_model(arguments.model)
-    yield "float32", partial(_as_it_is, model)
-    yield "float32, fused", _optimized(model, "fused", OptimizeOptions(quantization=None))
+    yield Variant("float32", partial(_as_it_is, model))
+    yield Variant("float32, fused", _optimized(model, "fused", OptimizeOptions(quantization=None)))
     for method in arguments.methods:
-        options = OptimizeOptions(fusion=False, quantization=Quantization(method))
-        yield f"{LABELS[method].split(',')[0]} `{method}`", _optimized(model, method, options)
+        label = f"{LABELS[method].split(',')[0]} `{method}`"
+        yield Variant(label, _optimized(model, method, quantized(method)))
+    yield Variant("FP16 graphs (`convert-precision`)", partial(_fp16, model))
     archive = arguments.nemo or model / f"{model.name}.nemo"
     if archive.is_file():
         bundle = arguments.output / "genai"
-        yield "GenAI bundle, float32", lambda _: _bundle(archive, bundle)
-        yield "GenAI bundle, INT4 `rtn`, fused", _optimized(bundle, "genai-rtn", OptimizeOptions())
-    for directory in arguments.also:
-        yield directory.name, partial(_as_it_is, directory)
-
-
-def hear(directory: Path, every: int, speech: Path | None) -> dict[str, Any]:
-    """Let a process of its own recognize the recordings.
-
-    Raises:
-        EngineError: it failed; the message ends with what it wrote last.
-    """
-    command = [sys.executable, "-m", "parakeet_asr_tools.studies.variant_child", str(directory), str(every)]
-    done = subprocess.run(
-        [*command, *([str(speech)] if speech else [])], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise EngineError(f"{directory}: it could not be measured: {done.stderr.strip()[-800:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+        yield Variant("GenAI bundle, float32", partial(_bundle, archive))
+        for method in arguments.methods:
+            made = _optimized(bundle, f"genai-{method}", quantized(method))
+            yield Variant(f"GenAI bundle, `{method}`", made)
+    for name in arguments.also:
+        other = resolve_model(name)
+        yield Variant(other.name, partial(_as_it_is, other))
+        made = _optimized(other, f"{other.name}-int8", quantized("int8-dynamic"))
+        yield Variant(f"{other.name}, `int8-dynamic`", made)
+    for name in arguments.random:
+        yield Variant(f"{name}, random weights", partial(_random, name), trained=False)
 
 
 def row(
-    name: str, directory: Path, found: dict[str, Any], spoken: Sequence[Spoken], reference: list[list[int]]
+    variant: Variant,
+    directory: Path,
+    found: Found,
+    utterances: Sequence[Utterance],
+    held_out: set[Utterance],
+    reference: Found,
 ) -> tuple[str, ...]:
     """One variant, as printed in the order of ``HEADER``."""
     files = read_model_directory(directory, verify=False).files
     size_mb = sum(file.bytes for name, file in files.items() if not _unused(name, files)) / 1e6
-    errors = word_error_rate([one.text for one in spoken], found["texts"])
+    pairs = list(zip(utterances, found.texts, strict=True))
+    apart = [pair for pair in pairs if pair[0] in held_out]
+    seconds = sum(one.duration_s for one in utterances)
+    final_ms = 1000 * np.percentile(found.compute_s, (50, 95))
     return (
-        name,
+        variant.name,
         f"{size_mb:.1f}",
-        f"{found['loaded_mb']:.0f}",
-        f"{found['peak_mb']:.0f}",
-        f"{100 * errors:.2f}",
-        f"{100 * agreement(reference, found['tokens']).equal:.1f}",
-        f"{found['rtfx']:.0f}",
+        f"{found.loaded_mb:.0f} / {found.resident_mb:.0f} / {found.peak_mb:.0f}",
+        _errors(pairs) if variant.trained else "-",
+        _errors(apart) if variant.trained else "-",
+        f"{100 * agreement(reference.tokens, found.tokens).equal:.1f}" if variant.trained else "-",
+        f"{1000 * sum(found.compute_s) / seconds:.2f}",
+        f"{ratio(found, reference):.2f}",
+        f"{final_ms[0]:.0f} / {final_ms[1]:.0f}",
     )
+
+
+def ratio(found: Found, reference: Found) -> float:
+    """Processor time against the reference's: the median over rounds, so that one disturbed moves nothing."""
+    pairs = zip(found.rounds_s, reference.rounds_s, strict=True)
+    return float(np.median([mine / theirs for mine, theirs in pairs]))
+
+
+def _errors(pairs: Sequence[tuple[Utterance, str]]) -> str:
+    if not pairs:
+        return "-"
+    return f"{100 * word_error_rate([one.text for one, _ in pairs], [text for _, text in pairs]):.2f}"
 
 
 def _unused(name: str, files: Any) -> bool:
     """Whether our runtime does not open a file: the halves of the decoder where it has the whole."""
     return "decoder_step.onnx" in files and name in ("predictor.onnx", "joint.onnx")
+
+
+def _tell(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
 
 
 def _as_it_is(directory: Path, _: Path) -> Path:
@@ -128,11 +175,42 @@ def _optimized(model: Path, name: str, options: Any) -> Maker:
     return make
 
 
+def _fp16(model: Path, out: Path) -> Path:
+    from parakeet_asr_tools.precision.directory import convert_directory
+    from parakeet_asr_tools.precision.rule import Rule
+
+    convert_directory(model, out / "fp16", Rule(low="fp16"))
+    return out / "fp16"
+
+
 def _bundle(archive: Path, out: Path) -> Path:
-    from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr_tools.genai.bundle import GENAI
+
+    return _exported(archive, out / "genai", GENAI)
+
+
+def _random(name: str, out: Path) -> Path:
+    from parakeet_asr_tools.making.presets import PRESETS
+    from parakeet_asr_tools.making.random_model import make_archive
+    from parakeet_asr_tools.onnx_export.model_directory import OURS
+
+    preset, decoder = RANDOM[name]
+    archive = out / f"{name.replace(' ', '-')}.nemo"
+    make_archive(archive, PRESETS[preset], seed=0, decoder=decoder)
+    return _exported(archive, archive.with_suffix(""), OURS)
+
+
+def _exported(archive: Path, out: Path, layout: Any) -> Path:
+    from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr_tools.onnx_export.model_directory import ExportOptions, export_model
 
     with open_archive(archive) as opened:
-        export_model(opened, out, ExportOptions(), layout=GENAI)
+        export_model(opened, out, ExportOptions(), layout=layout)
     return out
+
+
+RANDOM: dict[str, tuple[Any, Any]] = {
+    "RNNT of demo's size": ("demo", "rnnt"),
+    "cache-aware RNNT": ("cache-aware", "rnnt"),
+}
+"""Preset and decoder of models of which only size, memory and speed are of interest."""
