@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from duplex_streams import START_NS, at, cut, feed, finals, speech_session, spoken_s
 from fakes import LoudnessDetector
 from parakeet_asr.core.duplex.delay import SEARCH_SAMPLES, WINDOW_SAMPLES, DelaySearch
+from parakeet_asr.core.duplex.near import NearDetector
 from parakeet_asr.core.duplex.options import DuplexOptions
 from parakeet_asr.core.duplex.residual import WINDOW_SAMPLES as BAND_SAMPLES
 from parakeet_asr.core.duplex.residual import ResidualDetector
@@ -151,15 +152,45 @@ def test_delays_are_found_to_the_sample_and_followed(delay: int) -> None:
     search.delay_samples = 11_111  # that of the utterance before
     for end in range(SEARCH_SAMPLES + WINDOW_SAMPLES + delay, len(played), 1600):
         near = heard[end - WINDOW_SAMPLES : end]
-        search.look(near, played[end - WINDOW_SAMPLES - SEARCH_SAMPLES : end])
+        search.look(near, played[end - WINDOW_SAMPLES - SEARCH_SAMPLES : end], end - SEARCH_SAMPLES)
     assert (search.delay_samples, search.confirmed) == (delay, True)
 
 
 def test_no_echo_no_delay() -> None:
     search = DelaySearch()
     for turn in range(8):
-        search.look(voice(1.0, turn), voice(2.5, 100 + turn))
+        search.look(voice(1.0, turn), voice(2.5, 100 + turn), 40_000)
     assert search.delay_samples is None
+
+
+def test_before_an_echo_comes_none_is_found() -> None:
+    """A short sound correlates with anything now and then."""
+    for seed in range(30):
+        search, robot, noise = DelaySearch(), voice(1.2, seed), room_noise(4 * WINDOW_SAMPLES)
+        for playing in range(1600, len(robot), 1600):
+            far = np.zeros(SEARCH_SAMPLES + WINDOW_SAMPLES, np.float32)
+            far[-playing:] = robot[:playing]
+            search.look(noise[playing : playing + WINDOW_SAMPLES], far, playing)
+        assert search.delay_samples is None
+
+
+def test_what_a_canceller_that_fails_leaves_is_no_evidence() -> None:
+    rng = np.random.default_rng(11)
+    robot = voice(8.0, 12)
+    captured = 0.8 * robot + room_noise(len(robot))
+    captured[5 * 16_000 : 6 * 16_000] += voice(1.0, 13)
+    failing = np.repeat(rng.uniform(0.2, 1.0, len(robot) // 1600), 1600)  # better and worse, with no reason
+    marks = {}
+    for name, left in (("fails", captured * failing.astype(np.float32)), ("works", captured - 0.8 * robot)):
+        detector, near = NearDetector(), []
+        for end in range(BAND_SAMPLES, len(robot), 160):
+            frame = slice(end - 160, end)
+            near.append(detector.push(captured[frame], left[frame], robot[end - BAND_SAMPLES : end]))
+        marks[name] = np.array(near)
+    for near in marks.values():
+        assert near[500:600].mean() > 0.3
+        assert near[100:490].mean() < 0.05
+    assert marks["works"][500:600].mean() > 0.9
 
 
 def test_a_person_is_noticed_over_an_echo_that_clips() -> None:

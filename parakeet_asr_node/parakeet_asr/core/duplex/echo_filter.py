@@ -15,6 +15,7 @@ from parakeet_asr.records import Transcript, Word
 _REMEMBERED_NS = 60_000_000_000  # a text may be on its way for so long
 _SOUNDS_LIKE_ROBOT = 0.15  # part of a word's time with a person, below which it is the robot's
 _SOUNDS_LIKE_PERSON = 0.5
+_SHORTEST_NS = 100_000_000  # a word behind the beginning of speech
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class EchoFilter:
         self._shown: dict[str, _Shown] = {}
         self.action: EchoAction = "drop"
         self.window_s = 0.5
+        self.pre_roll_s = 0.3  # an utterance begins so long before its speech
         self.dropped = 0  # utterances
         self.marked = 0
 
@@ -99,7 +101,7 @@ class EchoFilter:
     def _echo(self, transcript: Transcript) -> list[bool]:
         """Which words are the robot's."""
         words = transcript.words
-        times = [_times_ns(transcript, word) for word in words]
+        times = [self._times_ns(transcript, word) for word in words]
         possible = [self._robot_heard(*time) for time in times]
         if not any(possible):
             return [False] * len(words)
@@ -109,6 +111,13 @@ class EchoFilter:
             echo[i] |= possible[i] and part is not None and part < _SOUNDS_LIKE_ROBOT
         _fill(echo, possible, near)
         return echo
+
+    def _times_ns(self, transcript: Transcript, word: Word) -> tuple[int, int]:
+        """When it was said; a model that writes the first word into the pre-roll does not hear the future."""
+        start_ns = transcript.start_ns + round(word.start_s * 1e9)
+        stop_ns = transcript.start_ns + round(word.end_s * 1e9)
+        speech_ns = transcript.start_ns + round(self.pre_roll_s * 1e9)
+        return max(start_ns, min(speech_ns, stop_ns)), max(stop_ns, speech_ns + _SHORTEST_NS)
 
     def _robot_heard(self, start_ns: int, stop_ns: int) -> bool:
         return bool(self._timeline.intervals(start_ns - round(self.window_s * 1e9), stop_ns))
@@ -157,7 +166,3 @@ def _without(transcript: Transcript, echo: Sequence[bool]) -> Transcript:
         confidence=mean_confidence(words),
         tokens=(),  # those of single words cannot be told apart any more
     )
-
-
-def _times_ns(transcript: Transcript, word: Word) -> tuple[int, int]:
-    return transcript.start_ns + round(word.start_s * 1e9), transcript.start_ns + round(word.end_s * 1e9)

@@ -17,8 +17,9 @@ from parakeet_asr.core.duplex.canceller import CANCELLER_FRAME_SAMPLES, EchoCanc
 from parakeet_asr.core.duplex.delay import SEARCH_SAMPLES, DelaySearch
 from parakeet_asr.core.duplex.delay import WINDOW_SAMPLES as SEARCH_WINDOW
 from parakeet_asr.core.duplex.evidence import NearEvidence
+from parakeet_asr.core.duplex.near import NearDetector
 from parakeet_asr.core.duplex.playback import Playback
-from parakeet_asr.core.duplex.residual import WINDOW_SAMPLES, ResidualDetector
+from parakeet_asr.core.duplex.residual import WINDOW_SAMPLES
 from parakeet_asr.core.sample_buffer import SampleBuffer
 from parakeet_asr.core.sound import silence_nonsense
 from parakeet_asr.core.timeline import SAMPLE_NS
@@ -28,13 +29,13 @@ _FRAME = CANCELLER_FRAME_SAMPLES
 _LEAD = 80  # samples by which the reference comes before the echo's strongest path
 _ECHO_TAIL = round(0.6 * SAMPLE_RATE_HZ)  # behind the last echo the room is still sounding
 _SEARCH_FRAMES = (10, 50)  # between two comparisons, while the delay is not sure and when it is
-_AHEAD_FRAMES = 12  # so early before a person is noticed sound passes; it is held back as long
+_AHEAD_FRAMES = 25  # sound is held back for so long, to see whether a person begins in it
+_SUSTAINED = 15  # of them with a person: what is shorter is the robot's, whose filter has not converged
 _BEHIND_FRAMES = 25  # and so long after
 _UNHEARD = SEARCH_SAMPLES + SAMPLE_RATE_HZ  # no echo was found for so long: there is none
 _EARLY = round(0.3 * SAMPLE_RATE_HZ)  # by which an echo may come earlier than the last one did
 _MUTED = np.float32(0.01)  # what is left of sound that the reference explains
 _LOUDER, _LOUD = 30.0, 1e-6  # power of speech: 15 dB above the quietest frame, and above -60 dB
-_LATELY = 0.9  # of powers in the next frame's
 _AVERAGED = 0.995  # of levels that are reported, per frame
 
 
@@ -69,7 +70,7 @@ class EchoFront:
         self._barge_in = barge_in
         self._tolerance_ns = round(tolerance_s * 1e9)
         self._search = DelaySearch()
-        self._residual = ResidualDetector()
+        self._near = NearDetector()
         self.evidence = NearEvidence()
         self.echo_power: float | None = None
         self._left_power = 0.0
@@ -87,8 +88,7 @@ class EchoFront:
         self._since_near = _BEHIND_FRAMES
         self._frames = 0
         self._playing_since: int | None = None
-        self._cleaned = np.zeros(WINDOW_SAMPLES, np.float32)
-        self._lately = np.zeros(2)  # power before and after the canceller
+        self._near.forget_sound()
 
     @property
     def delay_s(self) -> float | None:
@@ -200,31 +200,24 @@ class EchoFront:
         near = np.zeros(SEARCH_WINDOW, np.float32)
         near[SEARCH_WINDOW - (end - start) :] = self._buffer.view(start, end)
         before = self._search.delay_samples
-        self._search.look(near, self._playback.read(clock - SEARCH_SAMPLES - SEARCH_WINDOW, clock))
+        far = self._playback.read(clock - SEARCH_SAMPLES - SEARCH_WINDOW, clock)
+        self._search.look(near, far, clock - (self._playing_since or clock))
         if self._search.delay_samples != before:
-            self._residual.relearn()  # the canceller's filter has to follow first
+            self._near.relearn()  # the canceller's filter has to follow first
 
     def _clean(self, sound: FloatArray, clock: int) -> tuple[FloatArray, bool]:
         """The frame without its echo, and whether a person speaks in it."""
         delay = self._search.delay_samples
         if delay is None or not self._search.confirmed:
-            self._cleaned = np.concatenate((self._cleaned[_FRAME:], sound))
+            self._near.listen(sound, sound)
             return sound.copy(), not self._may_be_echo(clock)
         at = clock - delay + min(_LEAD, delay)
         cleaned = sound.copy()
         if self.canceller is not None:
             cleaned = self.canceller.cancel(sound, self._playback.read(at, at + _FRAME))
-        self._cleaned = np.concatenate((self._cleaned[_FRAME:], cleaned))
         end = clock - delay + _FRAME  # no lead: energies are compared where they are
-        reference = self._playback.read(end - WINDOW_SAMPLES, end)
-        self._residual.push(self._cleaned, reference, self._share_left(sound, cleaned))
-        return cleaned, self._residual.near
-
-    def _share_left(self, sound: FloatArray, cleaned: FloatArray) -> float:
-        """Of the microphone's power over the last 0.1 s, what the canceller leaves."""
-        powers = np.array((_power(sound), _power(cleaned)))
-        self._lately = _LATELY * self._lately + (1 - _LATELY) * powers
-        return float(self._lately[1] / max(self._lately[0], 1e-12))
+        near = self._near.push(sound, cleaned, self._playback.read(end - WINDOW_SAMPLES, end))
+        return sound.copy() if self._near.worsens else cleaned, near
 
     def _may_be_echo(self, clock: int) -> bool:
         """Where the delay of this utterance is not found yet, only time tells."""
@@ -252,7 +245,7 @@ class EchoFront:
         wait = _AHEAD_FRAMES if self.removes and self._playing_since is not None else 0
         while self._held and (all_of_it or len(self._held) > wait):
             frame = self._held.popleft()
-            ahead = frame.near or any(later.near for later in self._held)
+            ahead = frame.near + sum(later.near for later in self._held) >= min(_SUSTAINED, wait + 1)
             self._since_near = 0 if ahead else self._since_near + 1
             sound = frame.sound
             alone = self._since_near > _BEHIND_FRAMES

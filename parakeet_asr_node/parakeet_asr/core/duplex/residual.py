@@ -71,7 +71,9 @@ class ResidualDetector:
         options = self._options
         return self.score_db > options.threshold_db and self._share > options.least_share
 
-    def push(self, sound: FloatArray, reference: FloatArray, share: float = 1.0) -> float:
+    def push(
+        self, sound: FloatArray, reference: FloatArray, share: float = 1.0, *, blind: bool = False
+    ) -> float:
         """The score of the next frame.
 
         Args:
@@ -79,6 +81,7 @@ class ResidualDetector:
             reference: the same of what was played, aligned.
             share: of the microphone's power, lately, that is in ``sound``. A canceller that has converged
                 leaves a hundredth of the robot, and nearly all of a person.
+            blind: the frame tells nothing, because the sound was clipped.
 
         Returns:
             Unexplained energy in dB, mean over bands, smoothed.
@@ -93,10 +96,11 @@ class ResidualDetector:
         allowed_db = np.where(active, _DEVIATIONS * self._deviation_db, 4.0)
         excess = np.clip(heard_db - explained_db - allowed_db, 0.0, _LIMIT_DB)
         learning = self._learned < _LEARN_FRAMES
-        frame_score = float(np.where(active & learning, 0.0, excess).mean())
+        frame_score = 0.0 if blind else float(np.where(active & learning, 0.0, excess).mean())
         self.score_db = _SMOOTHING * self.score_db + (1 - _SMOOTHING) * frame_score
         sounding = active & (reference_db >= self._drawn_out_db)  # not only the tail, which may be shorter
-        self._adapt(heard_db, active, sounding, learning)
+        if not blind:
+            self._adapt(heard_db, active, sounding, learning)
         return self.score_db
 
     def _adapt(

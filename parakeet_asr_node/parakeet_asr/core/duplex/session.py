@@ -131,6 +131,7 @@ class DuplexSession:
     def set_options(self, options: SessionOptions) -> None:
         """Go on with other options of the session."""
         self._session.set_options(options)
+        self._filter.pre_roll_s = options.pre_roll_s
 
     def reset(self) -> None:
         """Forget all sound; what is known of the robot's speech stays."""
@@ -203,6 +204,7 @@ class DuplexSession:
         self._front.removes = options.mode == "full"
         self._front.min_speech_s = options.min_speech_s
         self._filter.action, self._filter.window_s = options.echo_action, options.echo_window_s
+        self._filter.pre_roll_s = self._session.options.pre_roll_s
         self.timeline.set_times(*_times(options))
         self.duplex_options = options
 
