@@ -5,9 +5,11 @@ What runs below the seam is in fake_tensorrt.py; what TensorRT itself builds is 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,16 +21,19 @@ from parakeet_asr.core.decoding import initial_state
 from parakeet_asr.core.recognizer import Recognizer
 from parakeet_asr.core.self_check import THRESHOLDS, judge, listen
 from parakeet_asr.engines.ort import OrtEngine
+from parakeet_asr.engines.trt import opening
 from parakeet_asr.engines.trt.engine import TrtEngine
 from parakeet_asr.engines.trt.limits import MachineLimits
 from parakeet_asr.engines.trt.opening import stored_clips
-from parakeet_asr.engines.trt.plan_files import PlanError
+from parakeet_asr.engines.trt.plan_files import PlanError, Platform, write_plan
 from parakeet_asr.engines.trt.profiles import plan_graphs
 from parakeet_asr.errors import EngineError
 from parakeet_asr.model_directory import read_model_directory, resolve_model
 
 DEMO = resolve_model("demo")
 LIMITS = MachineLimits("fp32", max_batch=2, max_utterance_s=6.0, workspace_mb=64)
+CUDA_MODULE = "parakeet_asr.engines.trt.cuda_device"
+RUNTIME_MODULE = "parakeet_asr.engines.trt.runtime"
 Spoil = Callable[[dict[str, Any]], None]
 
 
@@ -284,3 +289,42 @@ def test_the_recognizer_runs_on_it(reference: OrtEngine) -> None:
     heard = Recognizer(open_engine(), tokenizer).recognize(clips)
     assert [one.text for one in heard] == [one.text for one in expected]
     assert "Remind me" in heard[0].text
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_a_plan_that_fits_and_is_refused_all_the_same_is_built_again_where_that_is_wanted(
+    tmp_path: Path, rebuild: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The made-up runtime takes only what was built here; device and TensorRT stand at their seams."""
+    spec, device, built = read_model_directory(DEMO), FakeDevice(), []
+    place = opening.Workplace(tmp_path, spec, LIMITS)
+    platform = Platform("tensorrt", "10.3", "gpu", "8.7")
+    for name in spec.graphs:
+        (tmp_path / spec.graphs[name].file).write_bytes((DEMO / spec.graphs[name].file).read_bytes())
+    for name in plan_graphs(spec):
+        write_plan(place.plans, name, place.key(name, platform), b"of another driver")
+
+    def plan(name: str, data: memoryview, stream: int) -> FakePlan:
+        del stream
+        if bytes(data) != b"good":
+            raise PlanError(f"{name}: tensorrt refuses the plan")
+        return FakePlan(device, DEMO, spec, name, LIMITS)
+
+    def build(where: Any, name: str, built_for: Platform) -> Any:
+        built.append(name)
+        return write_plan(where.plans, name, where.key(name, built_for), b"good"), {}
+
+    monkeypatch.setitem(sys.modules, CUDA_MODULE, SimpleNamespace(CudaDevice=lambda: device))
+    monkeypatch.setitem(sys.modules, RUNTIME_MODULE, SimpleNamespace(TrtPlan=plan))
+    monkeypatch.setattr(opening, "present_platform", lambda: platform)
+    monkeypatch.setattr(opening, "build_graph", build)
+    clips = stored_clips()[:1]
+    if not rebuild:
+        with pytest.raises(PlanError, match="refuses the plan"):
+            opening.open_trt(tmp_path, spec, LIMITS, rebuild=False, clips=clips)
+        assert device.closed
+        return
+    engine = opening.open_trt(tmp_path, spec, LIMITS, rebuild=True, clips=clips)
+    assert built == list(plan_graphs(spec))
+    assert engine.encode(features(80), np.array([80])).lengths.tolist() == [10]
+    engine.close()

@@ -28,6 +28,7 @@ class FakeDevice:
     def __init__(self, *, is_unified: bool = False, can_capture: bool = True) -> None:
         self.is_unified = is_unified
         self.closed = False
+        self.stream = 1
         self.allocations = 0
         self.launches = 0
         self.copies = 0

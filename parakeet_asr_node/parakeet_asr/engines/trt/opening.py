@@ -169,7 +169,17 @@ def open_trt(
     stored = {name: _stored(place, name, platform, rebuild) for name in plan_graphs(spec)}
     device = CudaDevice()
     try:
-        plans = {name: TrtPlan(name, plan.read(), device.stream) for name, plan in stored.items()}
+
+        def load(name: str) -> TrtPlan:
+            try:
+                return TrtPlan(name, stored[name].read(), device.stream)
+            except PlanError:  # its key fits, and TensorRT does not take it all the same: another driver
+                if not rebuild:
+                    raise
+                stored[name], _ = build_graph(place, name, platform)
+                return TrtPlan(name, stored[name].read(), device.stream)
+
+        plans = {name: load(name) for name in stored}
         text = f"{platform.flavour} {platform.version} {platform.gpu} {limits.precision}"
         engine = TrtEngine(spec, dict(plans), device, text)
         _require_proven(place, engine, [plan.sha256 for plan in stored.values()], clips)
