@@ -112,3 +112,13 @@ def test_the_readme_has_the_table(root: Path) -> None:
     if not readme.is_file():
         pytest.skip("there is no README yet")
     assert markdown() in readme.read_text(encoding="utf-8"), "paste: python -m parakeet_asr.ros.parameters"
+
+
+@pytest.mark.parametrize("name", ["asr", "low_memory", "ultra_low_memory"])
+def test_what_bounded_turns_cost_was_measured_with_the_files_as_they_are(root: Path, name: str) -> None:
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    turns = pytest.importorskip("parakeet_asr_tools.studies.turns", reason="the tools are not installed")
+    (written,) = yaml.safe_load((root / f"config/{name}.yaml").read_text(encoding="utf-8")).values()
+    options = session_options(DEFAULTS | flat(written["ros__parameters"]))
+    measured = turns.PROFILES[name]
+    assert {key: getattr(options, key) for key in measured} == measured

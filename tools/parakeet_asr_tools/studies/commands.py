@@ -15,10 +15,11 @@ from parakeet_asr_tools.studies import (
     guard,
     silence,
     streaming,
+    turns,
     variants,
 )
 
-STUDIES = (streaming, agreement, cuts, endpointing, guard, silence, gate, duplex, cancellers, variants)
+STUDIES = (streaming, agreement, cuts, endpointing, guard, silence, gate, duplex, cancellers, turns, variants)
 
 
 def add_parser(subparsers: Any) -> None:
