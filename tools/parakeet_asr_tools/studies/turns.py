@@ -15,7 +15,9 @@ from parakeet_asr_tools.studies.speech import concatenate, read_speech
 NAME = "turns"
 HELP = "word error rate of the profiles in config/ on people who do not stop, beside offline"
 PROFILES: dict[str, dict[str, float]] = {
-    "asr": {"max_utterance_s": 20.0, "left_s": 10.0, "chunk_s": 0.64, "right_s": 1.36, "final_window_s": 60.0},
+    "asr": {
+        "max_utterance_s": 20.0, "left_s": 10.0, "chunk_s": 0.64, "right_s": 1.36, "final_window_s": 60.0,
+    },
     "low_memory": {
         "max_utterance_s": 15.0, "left_s": 4.0, "chunk_s": 2.0, "right_s": 2.0, "final_window_s": 15.0,
     },

@@ -6,20 +6,17 @@ nothing. While nothing is played sound passes as it came, and nothing is compute
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
-from itertools import pairwise
-
 import numpy as np
 
+from parakeet_asr.core.duplex.alignment import EchoAlignment
 from parakeet_asr.core.duplex.barge_in import AcousticBargeIn
 from parakeet_asr.core.duplex.canceller import CANCELLER_FRAME_SAMPLES, EchoCanceller
-from parakeet_asr.core.duplex.delay import SEARCH_SAMPLES, DelaySearch
 from parakeet_asr.core.duplex.delay import WINDOW_SAMPLES as SEARCH_WINDOW
 from parakeet_asr.core.duplex.evidence import NearEvidence
 from parakeet_asr.core.duplex.near import NearDetector
 from parakeet_asr.core.duplex.playback import Playback
 from parakeet_asr.core.duplex.residual import WINDOW_SAMPLES
+from parakeet_asr.core.duplex.withheld import BEHIND_FRAMES, Frame, Withheld, joined
 from parakeet_asr.core.sample_buffer import SampleBuffer
 from parakeet_asr.core.sound import silence_nonsense
 from parakeet_asr.core.timeline import SAMPLE_NS
@@ -27,26 +24,7 @@ from parakeet_asr.records import SAMPLE_RATE_HZ, AudioChunk, BargeIn, FloatArray
 
 _FRAME = CANCELLER_FRAME_SAMPLES
 _LEAD = 80  # samples by which the reference comes before the echo's strongest path
-_ECHO_TAIL = round(0.6 * SAMPLE_RATE_HZ)  # behind the last echo the room is still sounding
-_SEARCH_FRAMES = (10, 50)  # between two comparisons, while the delay is not sure and when it is
-_AHEAD_FRAMES = 25  # sound is held back for so long, to see whether a person begins in it
-_SUSTAINED = 15  # of them with a person: what is shorter is the robot's, whose filter has not converged
-_BEHIND_FRAMES = 25  # and so long after
-_UNHEARD = SEARCH_SAMPLES + SAMPLE_RATE_HZ  # no echo was found for so long: there is none
-_EARLY = round(0.3 * SAMPLE_RATE_HZ)  # by which an echo may come earlier than the last one did
-_MUTED = np.float32(0.01)  # what is left of sound that the reference explains
 _LOUDER, _LOUD = 30.0, 1e-6  # power of speech: 15 dB above the quietest frame, and above -60 dB
-_AVERAGED = 0.995  # of levels that are reported, per frame
-
-
-@dataclass(slots=True)
-class _Held:
-    """A frame that waits until it is known whether a person begins to speak."""
-
-    position: int  # in the buffer
-    sound: FloatArray
-    near: bool
-    powers: tuple[float, float] | None = None  # before and after the canceller, where the robot sounds
 
 
 class EchoFront:
@@ -65,16 +43,13 @@ class EchoFront:
             barge_in: notices people; None: nobody looks.
             tolerance_s: stamps may jitter by so much.
         """
-        self._playback = playback
         self.canceller: EchoCanceller | None = None  # without one the detector alone decides
         self._barge_in = barge_in
         self._tolerance_ns = round(tolerance_s * 1e9)
-        self._search = DelaySearch()
+        self._alignment = EchoAlignment(playback)
         self._near = NearDetector()
+        self._withheld = Withheld()
         self.evidence = NearEvidence()
-        self.echo_power: float | None = None
-        self._left_power = 0.0
-        self._accounted = 0  # frames
         self.removes = True  # False: only look
         self.min_speech_s = 0.25  # of a person, that interrupts
         self.reset()
@@ -84,24 +59,25 @@ class EchoFront:
         self._buffer = SampleBuffer(8 * SAMPLE_RATE_HZ)
         self._done = 0  # samples of the buffer that are through
         self._anchor: tuple[int, int] | None = None  # a position in the buffer and its clock position
-        self._held: deque[_Held] = deque()
-        self._since_near = _BEHIND_FRAMES
-        self._frames = 0
-        self._playing_since: int | None = None
+        self._withheld.reset()
+        self._alignment.reset()
         self._near.forget_sound()
 
     @property
     def delay_s(self) -> float | None:
         """From handing a sound over to its echo."""
-        delay = self._search.delay_samples
+        delay = self._alignment.delay_samples
         return None if delay is None else delay / SAMPLE_RATE_HZ
+
+    @property
+    def echo_power(self) -> float | None:
+        """Of the robot's voice in the microphone; None: not measured."""
+        return self._withheld.level.power
 
     @property
     def erle_db(self) -> float | None:
         """Echo return loss enhancement, lately, where the robot spoke alone."""
-        if self.canceller is None or not self.echo_power or not self.removes:
-            return None
-        return float(10 * np.log10(self.echo_power / max(self._left_power, 1e-12)))
+        return self._withheld.level.erle_db if self.canceller is not None and self.removes else None
 
     def push(self, chunk: AudioChunk) -> tuple[list[AudioChunk], list[BargeIn]]:
         """Take the next chunk; what is to be heard of it and of those before, and who interrupted."""
@@ -110,152 +86,102 @@ class EchoFront:
         if self._jumped(chunk):
             out += self.flush()
             self._anchor = None
-        if self._anchor is None or self._playing_since is None:
+        if self._anchor is None or not self._alignment.playing:
             self._anchor = (self._buffer.end, chunk.stamp_ns)
         lost = chunk.discontinuity
         self._buffer.append(silence_nonsense(chunk.samples)[0])
         out += self._bypass()
-        while self._done + self._held_samples + _FRAME <= self._buffer.end:
-            begin = self._done + self._held_samples
-            if barge_in := self._frame(begin):
+        while self._done + self._withheld.samples + _FRAME <= self._buffer.end:
+            if barge_in := self._frame(self._done + self._withheld.samples):
                 found.append(barge_in)
             out += self._release()
         self._buffer.forget_before(self._done - SEARCH_WINDOW)
         if lost and out:
             out[0] = AudioChunk(out[0].samples, out[0].stamp_ns, True)
-        return _joined(out), found
-
-    def _bypass(self) -> list[AudioChunk]:
-        """Whole frames as they came, where nothing is played."""
-        whole = (self._buffer.end - self._done) // _FRAME * _FRAME
-        if not whole or self._held or self._audible(self._done, self._done + whole):
-            return []
-        self._playing_since = None
-        begin, self._done = self._done, self._done + whole
-        return [AudioChunk(self._buffer.view(begin, self._done).copy(), self._stamp(begin))]
-
-    def _audible(self, start: int, stop: int) -> bool:
-        """Whether anything that is played can be heard in the samples [start, stop)."""
-        clock = self._stamp(start) // SAMPLE_NS
-        delay = self._search.delay_samples
-        reach = SEARCH_SAMPLES if delay is None or not self._search.confirmed else delay
-        return self._playback.audible(clock - reach - _ECHO_TAIL, clock + stop - start)
+        return joined(out), found
 
     def flush(self) -> list[AudioChunk]:
         """All that is held back, to the last sample."""
-        out = self._release(all_of_it=True)
+        out = self._release(everything=True)
         if self._done < self._buffer.end:
             rest = self._buffer.view(self._done, self._buffer.end).copy()
             out.append(AudioChunk(rest, self._stamp(self._done)))
             self._done = self._buffer.end
-        return _joined(out)
+        return joined(out)
+
+    def _bypass(self) -> list[AudioChunk]:
+        """Whole frames as they came, where nothing is played."""
+        whole = (self._buffer.end - self._done) // _FRAME * _FRAME
+        if not whole or self._withheld or self._audible(self._done, self._done + whole):
+            return []
+        self._alignment.end()
+        begin, self._done = self._done, self._done + whole
+        return [AudioChunk(self._buffer.view(begin, self._done).copy(), self._stamp(begin))]
+
+    def _release(self, *, everything: bool = False) -> list[AudioChunk]:
+        wait = self.removes and self._alignment.playing
+        out = self._withheld.release(mute=self.removes, wait=wait, everything=everything)
+        self._done += len(out) * _FRAME
+        return out
 
     # --- one frame --------------------------------------------------------------------------------
 
-    @property
-    def _held_samples(self) -> int:
-        return len(self._held) * _FRAME
-
     def _frame(self, begin: int) -> BargeIn | None:
-        sound = self._buffer.view(begin, begin + _FRAME)
-        clock = self._stamp(begin) // SAMPLE_NS
+        sound, stamp_ns = self._buffer.view(begin, begin + _FRAME), self._stamp(begin)
+        clock = stamp_ns // SAMPLE_NS
         if not self._audible(begin, begin + _FRAME):
-            self._playing_since = None
-            self._held.append(_Held(begin, sound.copy(), True))
+            self._alignment.end()
+            self._withheld.add(Frame(stamp_ns, sound.copy(), True))
             return None
-        if self._playing_since is None:
+        if not self._alignment.playing:
             self._begin(begin, clock)
-        self._frames += 1
-        self._look(begin + _FRAME, clock + _FRAME)
+        if self._alignment.due():
+            end = begin + _FRAME
+            captured = self._buffer.view(max(end - SEARCH_WINDOW, 0), end)
+            if self._alignment.look(captured, clock + _FRAME):
+                self._near.relearn()  # the canceller's filter has to follow first
         cleaned, near = self._clean(sound, clock)
-        held = _Held(begin, cleaned if self.removes else sound.copy(), near)
-        if self._search.confirmed and self._robot_sounds(clock):
-            held.powers = _power(sound), _power(cleaned)
-        self._held.append(held)
-        self.evidence.add(self._stamp(begin), near)
+        robot = self._alignment.confirmed and self._alignment.robot_sounds(clock, clock + _FRAME)
+        powers = (_power(sound), _power(cleaned)) if robot else None
+        self._withheld.add(Frame(stamp_ns, cleaned if self.removes else sound.copy(), near, powers))
+        self.evidence.add(stamp_ns, near)
         if self._barge_in is None:
             return None
-        return self._barge_in.push(cleaned, near, self._stamp(begin), self.min_speech_s)
+        return self._barge_in.push(cleaned, near, stamp_ns, self.min_speech_s)
 
     def _begin(self, begin: int, clock: int) -> None:
-        self._playing_since = clock
-        self._search.restart()
-        self._since_near = 0 if self._somebody_speaks(begin) else _BEHIND_FRAMES
+        self._alignment.begin(clock)
+        self._withheld.begin(somebody_speaks=self._somebody_speaks(begin))
         if self._barge_in is not None:
             self._barge_in.reset()
 
     def _somebody_speaks(self, begin: int) -> bool:
         """Whether it was loud just before the robot began: who spoke until then goes on."""
-        start = max(0, begin - SEARCH_WINDOW)
-        before = self._buffer.view(start, begin)
+        before = self._buffer.view(max(0, begin - SEARCH_WINDOW), begin)
         frames = np.square(before[len(before) % _FRAME :].reshape(-1, _FRAME)).mean(axis=1)
-        if len(frames) < _BEHIND_FRAMES:
+        if len(frames) < BEHIND_FRAMES:
             return True
-        return bool(frames[-_BEHIND_FRAMES:].mean() > max(_LOUDER * frames.min(), _LOUD))
-
-    def _look(self, end: int, clock: int) -> None:
-        if self._frames % _SEARCH_FRAMES[self._search.confirmed]:
-            return
-        start = max(end - SEARCH_WINDOW, 0)
-        near = np.zeros(SEARCH_WINDOW, np.float32)
-        near[SEARCH_WINDOW - (end - start) :] = self._buffer.view(start, end)
-        before = self._search.delay_samples
-        far = self._playback.read(clock - SEARCH_SAMPLES - SEARCH_WINDOW, clock)
-        self._search.look(near, far, clock - (self._playing_since or clock))
-        if self._search.delay_samples != before:
-            self._near.relearn()  # the canceller's filter has to follow first
+        return bool(frames[-BEHIND_FRAMES:].mean() > max(_LOUDER * frames.min(), _LOUD))
 
     def _clean(self, sound: FloatArray, clock: int) -> tuple[FloatArray, bool]:
         """The frame without its echo, and whether a person speaks in it."""
-        delay = self._search.delay_samples
-        if delay is None or not self._search.confirmed:
+        if not self._alignment.confirmed:
             self._near.listen(sound, sound)
-            return sound.copy(), not self._may_be_echo(clock)
-        at = clock - delay + min(_LEAD, delay)
+            return sound.copy(), not self._alignment.may_be_echo(clock)
+        end = clock + _FRAME
         cleaned = sound.copy()
         if self.canceller is not None:
-            cleaned = self.canceller.cancel(sound, self._playback.read(at, at + _FRAME))
-        end = clock - delay + _FRAME  # no lead: energies are compared where they are
-        near = self._near.push(sound, cleaned, self._playback.read(end - WINDOW_SAMPLES, end))
+            cleaned = self.canceller.cancel(sound, self._alignment.reference(end, _FRAME, _LEAD))
+        reference = self._alignment.reference(end, WINDOW_SAMPLES)  # no lead: energies are where they are
+        near = self._near.push(sound, cleaned, reference)
         return sound.copy() if self._near.worsens else cleaned, near
 
-    def _may_be_echo(self, clock: int) -> bool:
-        """Where the delay of this utterance is not found yet, only time tells."""
-        playing = clock - (self._playing_since or clock)
-        known = self._search.delay_samples
-        earliest = 0 if known is None else known - _EARLY
-        return earliest <= playing < _UNHEARD
+    # --- the clock --------------------------------------------------------------------------------
 
-    def _robot_sounds(self, clock: int) -> bool:
-        position = clock - (self._search.delay_samples or 0)
-        return self._playback.audible(position, position + _FRAME)
-
-    def _account(self, echo: float, left: float) -> None:
-        self._accounted += 1
-        weight = max(1 / self._accounted, 1 - _AVERAGED)
-        before = self.echo_power or 0.0
-        self.echo_power = before + weight * (echo - before)
-        self._left_power += weight * (left - self._left_power)
-
-    # --- what comes out ---------------------------------------------------------------------------
-
-    def _release(self, *, all_of_it: bool = False) -> list[AudioChunk]:
-        """Frames that have waited long enough; those without a person are muted."""
-        out: list[AudioChunk] = []
-        wait = _AHEAD_FRAMES if self.removes and self._playing_since is not None else 0
-        while self._held and (all_of_it or len(self._held) > wait):
-            frame = self._held.popleft()
-            ahead = frame.near + sum(later.near for later in self._held) >= min(_SUSTAINED, wait + 1)
-            self._since_near = 0 if ahead else self._since_near + 1
-            sound = frame.sound
-            alone = self._since_near > _BEHIND_FRAMES
-            if alone and frame.powers is not None:
-                self._account(*frame.powers)
-            if alone and self.removes:
-                sound = sound * _MUTED
-            out.append(AudioChunk(sound, self._stamp(frame.position)))
-            self._done = frame.position + _FRAME
-        return out
+    def _audible(self, start: int, stop: int) -> bool:
+        """Whether anything that is played can be heard in the samples [start, stop)."""
+        clock = self._stamp(start) // SAMPLE_NS
+        return self._alignment.audible(clock, clock + stop - start)
 
     def _jumped(self, chunk: AudioChunk) -> bool:
         if self._anchor is None:
@@ -269,20 +195,3 @@ class EchoFront:
 
 def _power(sound: FloatArray) -> float:
     return float(np.mean(np.square(sound)))
-
-
-def _joined(chunks: list[AudioChunk]) -> list[AudioChunk]:
-    """Neighbours as one chunk."""
-    if len(chunks) < 2:
-        return chunks
-    out: list[list[AudioChunk]] = [[chunks[0]]]
-    for before, chunk in pairwise(chunks):
-        follows = chunk.stamp_ns == before.stamp_ns + len(before.samples) * SAMPLE_NS
-        if follows and not chunk.discontinuity:
-            out[-1].append(chunk)
-        else:
-            out.append([chunk])
-    return [
-        AudioChunk(np.concatenate([c.samples for c in run]), run[0].stamp_ns, run[0].discontinuity)
-        for run in out
-    ]
