@@ -41,7 +41,8 @@ class TensorRtLog(trt.ILogger):
         file = self._file
         if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
             self._errors.append(msg)
-            _log.debug("%s", msg)
+            if file is None:  # while an engine runs nothing else keeps it
+                _log.warning("TensorRT: %s", msg)
         if file is not None and not file.closed:
             file.write(f"[{severity.name}] {msg}\n")
 
