@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from duplex_streams import at
@@ -102,3 +104,25 @@ def test_a_run_of_the_robots_words_is_echo_whatever_it_sounds_like() -> None:
 def test_without_a_robot_nothing_is_changed() -> None:
     one = transcript("go to the kitchen", 30.0)
     assert echo_filter().judge(one) == one
+
+
+@pytest.mark.parametrize(("confidence", "expected"), [(0.9, "turn left"), (0.3, None)])
+def test_words_that_are_doubtful_by_sound_and_by_confidence_are_the_robots(
+    confidence: float, expected: str | None
+) -> None:
+    evidence = NearEvidence()
+    for frame in range(300):
+        evidence.add(at(10.0) + frame * 10_000_000, frame % 10 < 3)  # neither a person nor the robot
+    said = transcript("turn left", 10.5)
+    words = tuple(replace(word, confidence=confidence) for word in said.words)
+    judged = echo_filter(evidence).judge(replace(said, words=words))
+    assert (judged and judged.text) == expected
+
+
+def test_a_word_that_the_model_writes_before_speech_began_is_judged_when_it_can_have_been_said() -> None:
+    """The pre-roll holds no speech: a word in it belongs to what comes behind, here the robot's beginning."""
+    evidence = NearEvidence()
+    for frame in range(300):
+        evidence.add(at(10.0) + frame * 10_000_000, False)
+    assert heard(echo_filter(evidence), "I", 9.7) is None
+    assert heard(echo_filter(), "no", 8.0) == "no"

@@ -15,6 +15,7 @@ from parakeet_asr.records import Transcript, Word
 _REMEMBERED_NS = 60_000_000_000  # a text may be on its way for so long
 _SOUNDS_LIKE_ROBOT = 0.15  # part of a word's time with a person, below which it is the robot's
 _SOUNDS_LIKE_PERSON = 0.5
+_DOUBTFUL = 0.5  # confidence of a word of which the sound does not say either that a person spoke it
 _SHORTEST_NS = 100_000_000  # a word behind the beginning of speech
 
 
@@ -108,7 +109,8 @@ class EchoFilter:
         near = [self._evidence.near_fraction(*time) for time in times]
         echo = self._by_text(words, possible, times[-1][1])
         for i, part in enumerate(near):
-            echo[i] |= possible[i] and part is not None and part < _SOUNDS_LIKE_ROBOT
+            least = _SOUNDS_LIKE_ROBOT if words[i].confidence >= _DOUBTFUL else _SOUNDS_LIKE_PERSON
+            echo[i] |= possible[i] and part is not None and part < least
         _fill(echo, possible, near)
         return echo
 

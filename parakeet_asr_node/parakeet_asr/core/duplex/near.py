@@ -9,6 +9,7 @@ from parakeet_asr.records import FloatArray
 
 _LATELY = 0.9  # of powers in the next frame's: they are those of the last 0.1 s
 _WORKS = 0.1  # a canceller that leaves less of the echo now and then works
+_MORE = 2.0  # a person is more than so many times what it leaves of the echo at its best
 _FORGETS = 0.001  # by which the least that it left is less to be trusted, per frame: 0.1 per second
 _CLIPPED = 0.98  # of full scale: what was louder is not known, and no model of the echo holds
 _LOUD = 1e-6  # power of sound of which it is worth saying what is left: -60 dB
@@ -27,12 +28,15 @@ class NearDetector:
         self._captured = ResidualDetector(ResidualOptions(threshold_db=4.0, least_share=0.0))
         self._windows = np.zeros((2, WINDOW_SAMPLES), np.float32)  # captured, left
         self._lately = np.zeros(2)  # their powers
-        self._least = 1.0  # share of the captured power that was left lately, at its best
+        self._share = 1.0  # of the captured power that was left lately
+        self._least = 1.0  # the same at its best
 
     @property
     def near(self) -> bool:
         """Whether the last frame holds sound that the reference cannot explain."""
-        return self._left.near if self._least < _WORKS else self._captured.near
+        if self._least < _WORKS:
+            return self._left.near and self._share > _MORE * self._least
+        return self._captured.near
 
     @property
     def worsens(self) -> bool:
@@ -70,11 +74,11 @@ class NearDetector:
             reference: [WINDOW_SAMPLES] of what was played, aligned, to the end of the frame.
         """
         self.listen(captured, left)
-        share = float(self._lately[1] / max(self._lately[0], 1e-12))
+        self._share = float(self._lately[1] / max(self._lately[0], 1e-12))
         self._least = min(1.0, self._least + _FORGETS)
         if self._lately[0] > _LOUD:
-            self._least = min(self._least, share)
+            self._least = min(self._least, self._share)
         blind = bool(np.abs(self._windows[0]).max() >= _CLIPPED)
         self._captured.push(self._windows[0], reference, blind=blind)
-        self._left.push(self._windows[1], reference, share, blind=blind)
+        self._left.push(self._windows[1], reference, self._share, blind=blind)
         return self.near
