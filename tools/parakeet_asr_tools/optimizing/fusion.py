@@ -16,10 +16,12 @@ CONTRIB_DOMAIN = "com.microsoft"
 
 def fuse(model: onnx.ModelProto) -> dict[str, int]:
     """Fuse in place; returns how many operators of each kind were made."""
-    return {
+    made = {
         "SkipLayerNormalization": _fuse_skip_layer_norm(model.graph),
         "QuickGelu": _fuse_quick_gelu(model.graph),
     }
+    declare_contrib(model)
+    return made
 
 
 def declare_contrib(model: onnx.ModelProto) -> None:
