@@ -134,7 +134,7 @@ def test_devices_lists_the_card_and_listen_hears_what_is_said_into_it(
         listener.send_signal(signal.SIGINT)
         rest, errors = listener.communicate()
     watchdog.cancel()
-    assert listener.returncode == 0, [*first, errors]
+    assert listener.returncode == 0, [*first, errors, heard[-3:]]
     assert rest == ""
     finals = [one for one in heard if one["event"] == "final"]
     assert " ".join(one["text"] for one in finals) == said["text"]
