@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,3 +179,12 @@ def test_the_demo_model_keeps_its_promises() -> None:
     assert spec.decoder.kind == "tdt"
     assert sum((DEMO / name).stat().st_size for name in spec.files if name.endswith(".onnx")) <= 25_000_000
     assert spec.licence == "Apache-2.0"
+
+
+def test_nothing_is_written_into_the_users_home(tmp_path: Path) -> None:
+    """ONNX Runtime keeps records of its use for its maker, unless it is told not to."""
+    program = "from parakeet_asr import load_model; load_model('demo', threads=1).close()"
+    environment = {name: os.environ[name] for name in os.environ if not name.startswith(("ORT_", "XDG_"))}
+    environment |= {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
