@@ -109,10 +109,10 @@ def test_who_interrupts_is_noticed_and_the_robot_falls_silent(theatre: Open) -> 
     from voices import RecordedVoice
 
     opened = theatre(duplex__mode="full")
-    (over,) = play(opened, [("over", "synth-a-010.flac")])
+    (over,) = play(opened, [("over", "synth-a-049.flac")])  # in this room heard right without the robot
     assert over.latency_s is not None
     assert over.echo_finals == []
-    assert over.missed_words <= 5, over.heard  # of 8: words over its voice are often wrong, docs/duplex.md
+    assert over.missed_words <= 3, over.heard  # of 9
     (begin_s, end_s) = over.robot_spans_s[0]
     assert end_s - begin_s < len(RecordedVoice().speak(over.robot_text)) / 16_000 - 0.5
     (message,) = [message for _, message in opened.stage.records.barge_ins]

@@ -8,9 +8,10 @@ from parakeet_asr.core.duplex.residual import FRAME_SAMPLES, WINDOW_SAMPLES, Res
 from parakeet_asr.records import FloatArray
 
 _LATELY = 0.9  # of powers in the next frame's: they are those of the last 0.1 s
-_WORKS = 0.1  # a canceller that leaves less of the echo now and then works
+_WORKS = 0.3  # a canceller that leaves less of the echo now and then works
 _MORE = 2.0  # a person is more than so many times what it leaves of the echo at its best
 _FORGETS = 0.001  # by which the least that it left is less to be trusted, per frame: 0.1 per second
+_WORSENS = 2.0  # one that leaves so many times what was captured is aligned to another way
 _CLIPPED = 0.98  # of full scale: what was louder is not known, and no model of the echo holds
 _LOUD = 1e-6  # power of sound of which it is worth saying what is left: -60 dB
 
@@ -40,8 +41,12 @@ class NearDetector:
 
     @property
     def worsens(self) -> bool:
-        """Whether the canceller adds more than it takes: its filter is that of another way."""
-        return bool(self._lately[1] > self._lately[0])
+        """Whether the canceller adds far more than it takes.
+
+        Not a little more: without an echo it leaves about what was captured, and changing from one to the
+        other and back breaks words.
+        """
+        return bool(self._lately[1] > _WORSENS * self._lately[0])
 
     def forget_sound(self) -> None:
         """Other sound comes; what is known of the room stays."""
