@@ -4,6 +4,5 @@ __version__ = "0.1.0"
 
 import os
 
-os.environ.setdefault(
-    "ORT_DISABLE_TELEMETRY", "1"
-)  # as parakeet_asr.engines does, before anything imports it
+# As parakeet_asr.engines does; here ONNX Runtime may be imported before that.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

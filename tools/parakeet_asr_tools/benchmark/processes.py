@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import subprocess
@@ -17,8 +16,8 @@ import parakeet_asr
 import parakeet_asr_tools
 from parakeet_asr.errors import ParakeetError
 from parakeet_asr_tools.benchmark.job import Answer, Job, Request
+from parakeet_asr_tools.line_process import LineProcess
 
-EXIT_S = 30.0  # for a process to end once it is told to
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 OURS = "parakeet_asr"
 PEERS = {"nemo": "nemo", "onnx_asr": "onnx_asr", "sherpa_onnx": "sherpa"}  # contender: its environment
@@ -80,15 +79,10 @@ class Child:
         folder = Path(self._scratch.name)
         mine = replace(job, contender=entrant.name, model=str(entrant.model.resolve()))
         mine.write(folder / "job.json")
-        self._log = (folder / "log").open("w+", encoding="utf-8", errors="replace")
         self.started_s = time.monotonic()
-        self._process = subprocess.Popen(
+        self._process = LineProcess(
             _command(entrant.python, "child", str(folder / "job.json")),
-            env=_environment(folder, job.threads, entrant.with_runtime),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
+            _environment(folder, job.threads, entrant.with_runtime),
         )
 
     def ask(self, request: Request | None = None) -> Answer:
@@ -97,36 +91,18 @@ class Child:
         Raises:
             ChildError: the process ended; the message holds what it wrote last.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            if request is not None:
-                self._process.stdin.write(request.to_json() + "\n")
-                self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
+        line = self._process.ask(None if request is None else request.to_json())
         if not line:
-            raise ChildError(f"{self.name} ended with {self._process.wait()}: {_tail(self._log)}")
+            raise ChildError(f"{self.name} {self._process.last_words()}")
         return Answer.from_json(line)
 
     def __enter__(self) -> Child:
         """Use as a context manager that ends the process."""
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *details: object) -> None:
         """End the process: it leaves when its standard input closes."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(EXIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-        self._log.close()
+        self._process.__exit__(*details)
         self._scratch.cleanup()
 
 

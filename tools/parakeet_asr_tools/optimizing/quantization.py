@@ -19,6 +19,7 @@ from onnx import helper, numpy_helper
 
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr_tools.onnx_export.model_directory import EXTERNAL_ABOVE_BYTES
+from parakeet_asr_tools.optimizing.fusion import declare_contrib
 from parakeet_asr_tools.optimizing.graph_files import weights_bytes
 
 Method = Literal["rtn", "k_quant_mixed", "hqq", "int8", "int8-dynamic"]
@@ -68,6 +69,7 @@ def quantize(model: onnx.ModelProto, options: Quantization) -> tuple[onnx.ModelP
     constants_to_the_right(model.graph)
     with _quiet():
         made = _dynamic(model) if options.method == "int8-dynamic" else _weight_only(model, options)
+    declare_contrib(made)
     return made, _bits(made)
 
 

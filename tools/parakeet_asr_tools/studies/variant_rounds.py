@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from parakeet_asr.errors import EngineError
+from parakeet_asr_tools.line_process import LineProcess
 
 ROUND_UTTERANCES = 25
 
@@ -43,7 +42,7 @@ def hear_in_turns(
     with ExitStack() as stack:
         children = [stack.enter_context(_Child(directory)) for directory in directories]
         found = [
-            Found([""] * count, [[] for _ in recordings], [0.0] * count, child.answer()["loaded_mb"])
+            Found([""] * count, [[] for _ in recordings], [0.0] * count, child.ask()["loaded_mb"])
             for child in children
         ]
         for number in range(rounds):
@@ -69,39 +68,19 @@ class _Child:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  # closed below
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "parakeet_asr_tools.studies.variant_child", str(directory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
+        module = "parakeet_asr_tools.studies.variant_child"
+        self._process = LineProcess([sys.executable, "-m", module, str(directory)])
 
-    def ask(self, recordings: Sequence[str]) -> dict[str, Any]:
-        """What it hears."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(recordings) + "\n")
-        self._process.stdin.flush()
-        return self.answer()
-
-    def answer(self) -> dict[str, Any]:
-        """Its next line."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+    def ask(self, recordings: Sequence[str] | None = None) -> dict[str, Any]:
+        """What it hears; without recordings what it says when it is loaded."""
+        line = self._process.ask(None if recordings is None else json.dumps(recordings))
         if not line:
-            self._process.wait()
-            self._log.seek(0)
-            raise EngineError(
-                f"{self._directory}: it could not be measured: {self._log.read().strip()[-800:]}"
-            )
+            raise EngineError(f"{self._directory}: it could not be measured: {self._process.last_words()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def __enter__(self) -> _Child:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._log.close()
+    def __exit__(self, *details: object) -> None:
+        self._process.__exit__(*details)
