@@ -101,9 +101,7 @@ class Listener:
         hearing = self.hearing
         if hearing is None:
             return True
-        if last_words_s and self._heard_out is None:
-            self.hear_out(last_words_s)
-        heard = self._heard_out is None or self._heard_out.result()
+        heard = (self._heard_out or self.hear_out(last_words_s)).result() if last_words_s else True
         hearing.source.stop()
         hearing.duplex.close()
         self._worker.reset()
