@@ -40,8 +40,20 @@ def test_losses_and_gradients(losses: dict[str, np.ndarray], kind: str) -> None:
     torch.testing.assert_close(gradient, stored[f"{kind}_gradient"], rtol=1e-4, atol=1e-5)
 
 
-def test_nemo_restores_what_was_trained_and_has_our_tokens(nemo_decode, nemo_file, samples, tmp_path) -> None:
-    """Some layers of the demo model, trained for two steps, in NeMo and in our runtime."""
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layers": (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11)},
+        {"decoder": "rnnt"},
+        {"attention_contexts": ((70, 13), (70, 6))},
+        {"decoder": "rnnt", "attention_contexts": ((70, 6),)},
+    ],
+    ids=["layers", "rnnt", "cache-aware", "cache-aware-rnnt"],
+)
+def test_nemo_restores_what_was_trained_and_has_our_tokens(
+    nemo_decode, nemo_file, samples, tmp_path, changes
+) -> None:
+    """The demo model changed, trained for two steps, in NeMo and in our runtime."""
     from parakeet_asr import load_model
     from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr.sources.audio_file import read_audio
@@ -49,10 +61,11 @@ def test_nemo_restores_what_was_trained_and_has_our_tokens(nemo_decode, nemo_fil
     from parakeet_asr_tools.train.archive import from_archive
     from parakeet_asr_tools.train.manifest import read_manifest
     from parakeet_asr_tools.train.settings import Settings
+    from parakeet_asr_tools.train.surgery import Changes
     from parakeet_asr_tools.train.trainer import Data, Trainer
 
     with open_archive(nemo_file) as archive:
-        origin = from_archive(archive, (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11))
+        origin = from_archive(archive, Changes(**changes))
     rows = read_manifest(Path(__file__).resolve().parents[2] / "examples" / "samples" / "manifest.jsonl")[:4]
     trainer = Trainer(origin, Data(rows), Settings(steps=2, batch_s=12.0, freeze_norm=True), tmp_path)
     trainer.run()

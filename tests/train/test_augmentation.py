@@ -115,10 +115,11 @@ def test_a_warp_moves_a_tone_and_keeps_the_edge() -> None:
 
 
 def test_masks_hide_bands_and_stretches() -> None:
-    hidden = mask_blocks(torch.ones(1, 10, 20), torch.tensor([[[0, 0.2, 0.4], [1, 0.5, 0.75]]]))
-    assert hidden[0, 2:4].sum() == 0
-    assert hidden[0, :, 10:15].sum() == 0
-    assert hidden.sum() == 8 * 15
+    blocks = torch.tensor([[[0, 0.2, 0.4], [1, 0.5, 0.75]]])
+    hidden = mask_blocks(torch.ones(1, 10, 20), blocks, torch.tensor([-2.0]))
+    assert (hidden[0, 2:4] == -2).all()
+    assert (hidden[0, :, 10:15] == -2).all()
+    assert (hidden == 1).sum() == 8 * 15
 
 
 def test_batches_hold_every_utterance_once_and_go_on_anywhere() -> None:

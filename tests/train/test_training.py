@@ -20,6 +20,7 @@ from parakeet_asr_tools.making.presets import Preset  # noqa: E402
 from parakeet_asr_tools.train.archive import from_archive  # noqa: E402
 from parakeet_asr_tools.train.augmentation import Augmentation  # noqa: E402
 from parakeet_asr_tools.train.settings import Settings  # noqa: E402
+from parakeet_asr_tools.train.surgery import Changes  # noqa: E402
 from parakeet_asr_tools.train.trainer import Observer  # noqa: E402
 
 SMALL = Preset(2, 96, 4, 16, 64, 96, 64, mels=64, predictor_layers=1)
@@ -84,9 +85,9 @@ def test_a_checkpoint_of_another_training_is_refused(make_trainer):
 
 def test_layers_are_picked_and_the_rest_stays(root):
     with open_archive(root / "models" / "demo" / "demo.nemo") as archive:
-        origin, whole = from_archive(archive, (0, 11)), from_archive(archive)
+        origin, whole = from_archive(archive, Changes(layers=(0, 11))), from_archive(archive)
         with pytest.raises(ConfigurationError, match="from 0 to 11"):
-            from_archive(archive, (12,))
+            from_archive(archive, Changes(layers=(12,)))
     ours, theirs = origin.transducer.state_dict(), whole.transducer.state_dict()
     assert origin.transducer.config.encoder.layers == 2
     last = "feed_forward2.linear2.weight"

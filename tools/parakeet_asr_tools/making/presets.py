@@ -96,13 +96,7 @@ def model_config(
             "vocab_size": len(vocabulary),
         },
         "joint": _joint(preset, vocabulary, len(durations)),
-        "decoding": {
-            "strategy": "greedy_batch",
-            **({"model_type": "tdt", "durations": durations} if durations else {}),
-            # without durations random weights, once they talk, go on at the same step until they must stop
-            "greedy": {"max_symbols": 10 if durations else 3},
-        },
-        "loss": _loss(durations),
+        **_random_decoding(durations),
         "train_ds": None,
         "validation_ds": None,
         "test_ds": None,
@@ -113,13 +107,24 @@ def model_config(
     }
 
 
-def _loss(durations: list[int]) -> dict[str, Any]:
+def decoder_settings(durations: list[int]) -> dict[str, Any]:
+    """``decoding`` and ``loss`` of ``model_config.yaml``: TDT with these durations, RNNT without any."""
+    greedy = {"strategy": "greedy_batch", "greedy": {"max_symbols": 10}}
     if not durations:
-        return {"loss_name": "default", "warprnnt_numba_kwargs": {"fastemit_lambda": 0.0, "clamp": -1.0}}
+        kernels = {"fastemit_lambda": 0.0, "clamp": -1.0}
+        return {"decoding": greedy, "loss": {"loss_name": "default", "warprnnt_numba_kwargs": kernels}}
+    tdt = {"fastemit_lambda": 0.0, "durations": durations, "sigma": 0.02, "omega": 0.1}
     return {
-        "loss_name": "tdt",
-        "tdt_kwargs": {"fastemit_lambda": 0.0, "durations": durations, "sigma": 0.02, "omega": 0.1},
+        "decoding": {**greedy, "model_type": "tdt", "durations": durations},
+        "loss": {"loss_name": "tdt", "tdt_kwargs": tdt},
     }
+
+
+def _random_decoding(durations: list[int]) -> dict[str, Any]:
+    settings = decoder_settings(durations)
+    if not durations:  # random weights, once they talk, go on at the same step until they must stop
+        settings["decoding"]["greedy"] = {"max_symbols": 3}
+    return settings
 
 
 def _encoder(preset: Preset) -> dict[str, Any]:

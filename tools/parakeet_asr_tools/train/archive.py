@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import sentencepiece
@@ -20,6 +20,7 @@ from parakeet_asr_tools.making.members import preprocessor_constants, tokenizer_
 from parakeet_asr_tools.making.presets import DecoderName, Preset, model_config
 from parakeet_asr_tools.nemo.writing import write_archive
 from parakeet_asr_tools.train.model import fresh_transducer
+from parakeet_asr_tools.train.surgery import Changes, changed
 
 _CONSTANTS = "preprocessor."
 
@@ -44,25 +45,19 @@ class Origin:
         write_archive(path, self.config_text, {**self.constants, **values}, self.files)
 
 
-def from_archive(archive: NemoArchive, layers: Sequence[int] = ()) -> Origin:
-    """The model of an archive, whole or with some of its encoder's layers only.
+def from_archive(archive: NemoArchive, changes: Changes | None = None) -> Origin:
+    """The model of an archive, as it is or changed.
 
     Raises:
-        ConfigurationError: a layer that the model does not have.
+        ConfigurationError: the model cannot be changed so.
         ArchiveError: the archive is not understood.
     """
-    config = parse_config(archive.config)
-    weights = {name: value.clone() for name, value in archive.weights.items()}
-    text = archive.config_text
-    if layers:
-        count = config.encoder.layers
-        if not all(0 <= layer < count for layer in layers):
-            raise ConfigurationError(f"layers: expected numbers from 0 to {count - 1}, got {list(layers)}")
-        weights = dict(_picked(weights, layers))
-        settings = dict(archive.config)
-        settings["encoder"] = {**settings["encoder"], "n_layers": len(layers)}
+    weights: Mapping[str, Tensor] = {name: value.clone() for name, value in archive.weights.items()}
+    settings, text = archive.config, archive.config_text
+    if changes is not None and changes != Changes():
+        settings, weights = changed(settings, weights, changes)
         text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True).encode()
-        config = replace(config, encoder=replace(config.encoder, layers=len(layers)))
+    config = parse_config(settings)
     return Origin(
         transducer=load_transducer(config, weights),
         config_text=text,
@@ -70,18 +65,6 @@ def from_archive(archive: NemoArchive, layers: Sequence[int] = ()) -> Origin:
         files=archive.files,
         tokenizer=archive.file(config.tokenizer_reference),
     )
-
-
-def _picked(weights: Mapping[str, Tensor], layers: Sequence[int]) -> Iterator[tuple[str, Tensor]]:
-    """The chosen layers under their new numbers, and everything that is no layer."""
-    places = {layer: place for place, layer in enumerate(layers)}
-    for name, value in weights.items():
-        if not name.startswith("encoder.layers."):
-            yield name, value
-            continue
-        number, _, rest = name.removeprefix("encoder.layers.").partition(".")
-        if int(number) in places:
-            yield f"encoder.layers.{places[int(number)]}.{rest}", value
 
 
 def from_preset(preset: Preset, decoder: DecoderName, tokenizer: bytes, seed: int) -> Origin:

@@ -1,14 +1,12 @@
-"""Word error rates with the runtime's own features and decoder, the encoder on the training device."""
+"""What a model in training hears: the runtime's features and decoder, the encoder on the training device."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 
-from parakeet_asr.core.edit_distance import edit_distance
 from parakeet_asr.core.engine import EncoderOutput, EncoderStream, PredictorState, StepOutput
 from parakeet_asr.core.model_spec import ModelSpec
 from parakeet_asr.core.recognizer import BatchOptions, Recognizer
@@ -18,32 +16,10 @@ from parakeet_asr.errors import EngineError
 from parakeet_asr.nemo.contract import contract
 from parakeet_asr.records import FloatArray, IntArray
 from parakeet_asr.sources.audio_file import read_audio
-from parakeet_asr_tools.benchmark.accuracy import words
 from parakeet_asr_tools.train.manifest import Utterance
+from parakeet_asr_tools.train.word_errors import Heard
 
 _AT_A_TIME = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How a set went."""
-
-    utterances: int
-    words: int
-    errors: int
-
-    @property
-    def word_error_rate(self) -> float:
-        """Errors over words, both of the whole set."""
-        return self.errors / max(1, self.words)
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One utterance."""
-
-    utterance: Utterance
-    text: str
 
 
 def transcribe(model: Transducer, tokenizer: Tokenizer, utterances: Sequence[Utterance]) -> list[Heard]:
@@ -60,22 +36,6 @@ def transcribe(model: Transducer, tokenizer: Tokenizer, utterances: Sequence[Utt
         return heard
     finally:
         model.train(was_training)
-
-
-def scores(
-    heard: Sequence[Heard], name: Callable[[Heard], str] = lambda one: one.utterance.group
-) -> Mapping[str, Score]:
-    """Word error rates by set: lower case without punctuation."""
-    found: dict[str, Score] = {}
-    for one in heard:
-        reference, hypothesis = words(one.utterance.text), words(one.text)
-        before = found.get(name(one), Score(0, 0, 0))
-        found[name(one)] = Score(
-            before.utterances + 1,
-            before.words + len(reference),
-            before.errors + edit_distance(reference, hypothesis),
-        )
-    return found
 
 
 class _DeviceEngine:

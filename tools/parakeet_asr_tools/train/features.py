@@ -91,12 +91,13 @@ def _normalized(x: Tensor, frames: Tensor, valid: Tensor) -> Tensor:
     return x / (variance.sqrt() + _STD_GUARD)
 
 
-def mask_blocks(features: Tensor, blocks: Tensor) -> Tensor:
-    """SpecAugment (Park et al., arXiv 1904.08779): set bands of mels and stretches of time to the mean, 0.
+def mask_blocks(features: Tensor, blocks: Tensor, nothing: Tensor) -> Tensor:
+    """SpecAugment (Park et al., arXiv 1904.08779): set bands of mels and stretches of time to the mean.
 
     Args:
         features: [batch, mels, frames].
         blocks: [batch, n, 3] float: axis (0 mels, 1 time), first and end as shares of the axis.
+        nothing: [batch] the mean.
     """
     mels = torch.arange(features.shape[1], device=features.device)[None, :, None]
     frames = torch.arange(features.shape[2], device=features.device)[None, None, :]
@@ -105,4 +106,4 @@ def mask_blocks(features: Tensor, blocks: Tensor) -> Tensor:
         on_mels = (mels >= first * features.shape[1]) & (mels < end * features.shape[1])
         on_time = (frames >= first * features.shape[2]) & (frames < end * features.shape[2])
         hidden |= torch.where(axis == 0, on_mels, on_time)
-    return features.masked_fill(hidden, 0.0)
+    return torch.where(hidden, nothing[:, None, None], features)

@@ -15,7 +15,7 @@ from parakeet_asr.nemo.config import TransducerConfig
 from parakeet_asr_tools.train.batches import Batch
 from parakeet_asr_tools.train.features import BatchFeatures, mask_blocks
 from parakeet_asr_tools.train.loss import Losses, ctc_loss, distance, transducer_loss
-from parakeet_asr_tools.train.settings import Settings
+from parakeet_asr_tools.train.settings import Frozen, Settings
 
 
 class Trainee(nn.Module):
@@ -25,6 +25,9 @@ class Trainee(nn.Module):
         super().__init__()
         self.transducer = transducer.requires_grad_(True)
         self.settings = settings
+        self._frozen = frozen_parts(transducer, settings.freeze)
+        for part in self._frozen:
+            part.requires_grad_(False)
         config = transducer.config
         self.features = BatchFeatures(config.preprocessor)
         self.ctc_head = (
@@ -33,32 +36,44 @@ class Trainee(nn.Module):
         add_dropout(transducer, settings.dropout)
 
     def train(self, mode: bool = True) -> Trainee:
-        """Like any module; batch norms stay as they are where the settings say so."""
+        """Like any module; what is frozen, and batch norms where the settings say so, stay as they are."""
         super().train(mode)
+        for part in self._frozen:
+            part.eval()
         if self.settings.freeze_norm:
             for module in self.modules():
                 if isinstance(module, nn.BatchNorm1d):
                     module.eval()
         return self
 
-    def forward(self, batch: Batch, teacher: Transducer | None, *, with_durations: bool = True) -> Losses:
+    def forward(
+        self,
+        batch: Batch,
+        teacher: Transducer | None,
+        *,
+        with_durations: bool = True,
+        context: tuple[int, int] | None = None,
+    ) -> Losses:
         """What a batch costs, per token.
 
         Args:
             batch: on the device of the parameters.
             teacher: whose encoder to come close to; its joint projection must be as wide.
             with_durations: False takes the RNNT loss of the same model, without its durations.
+            context: which of its attention contexts; the first by default.
         """
         settings, config = self.settings, self.transducer.config
-        features, frames = self.features(batch.samples, batch.sample_lengths, batch.warp)
-        with torch.autocast(features.device.type, torch.bfloat16, settings.precision == "bfloat16"):
-            masked = mask_blocks(features, batch.blocks) if self.training else features
-            encoded, steps = self.transducer.encoder(masked, frames)
+        heard, frames = self.features(batch.samples, batch.sample_lengths, batch.warp)
+        features = heard
+        if self.training:
+            features = mask_blocks(heard, batch.blocks, self._nothing(heard, frames))
+        with torch.autocast(heard.device.type, torch.bfloat16, settings.precision == "bfloat16"):
+            encoded, steps = self.transducer.encoder(features, frames, context)
             encoded = encoded.transpose(1, 2)
             projected = self.transducer.joint.enc(encoded)
             predicted = self.transducer.joint.pred(self._predict(batch.targets))
             ctc_logits = self.ctc_head(encoded) if self.ctc_head is not None else None
-            ideal = _projection(teacher, features, frames) if teacher is not None else None
+            ideal = _projection(teacher, heard, frames) if teacher is not None else None
         tokens = batch.target_lengths.sum().clamp(min=1)
         durations = config.durations if with_durations else ()
         written = self._transducer_losses(projected, predicted, batch, steps, durations).sum() / tokens
@@ -71,13 +86,19 @@ class Trainee(nn.Module):
         total = written + settings.ctc_weight * ctc + settings.teacher_weight * far
         return Losses(total, written, ctc, far)
 
+    def _nothing(self, features: Tensor, frames: Tensor) -> Tensor:
+        """[batch] what stands for nothing heard: the mean, which is 0 where features are normalised."""
+        if self.transducer.config.preprocessor.normalize == "per_feature":
+            return features.new_zeros(len(features))
+        return features.sum(dim=(1, 2)) / (frames * features.shape[1]).clamp(min=1)
+
     def _predict(self, targets: Tensor) -> Tensor:
         """The predictor behind every prefix of the targets, [batch, U + 1, hidden]."""
         decoder, config = self.transducer.decoder, self.transducer.config
         begun = functional.pad(targets, (1, 0), value=config.vocabulary_size)  # the blank id is the start
         with torch.autocast(targets.device.type, enabled=False):  # few CPUs have a bfloat16 LSTM
             out, _ = decoder.lstm(decoder.embedding(begun).transpose(0, 1))
-        return functional.dropout(out.transpose(0, 1), self.settings.dropout, self.training)
+        return functional.dropout(out.transpose(0, 1), self.settings.dropout, decoder.training)
 
     def _transducer_losses(
         self, projected: Tensor, predicted: Tensor, batch: Batch, steps: Tensor, durations: tuple[int, ...]
@@ -108,6 +129,13 @@ def _projection(teacher: Transducer, features: Tensor, frames: Tensor) -> Tensor
     encoded, _ = teacher.encoder(features, frames)
     projected: Tensor = teacher.joint.enc(encoded.transpose(1, 2))
     return projected
+
+
+def frozen_parts(model: Transducer, freeze: Frozen) -> tuple[nn.Module, ...]:
+    """The modules that are not trained."""
+    if freeze == "encoder":
+        return (model.encoder,)
+    return (model.decoder, model.joint) if freeze == "decoder" else ()
 
 
 def add_dropout(model: Transducer, probability: float) -> None:

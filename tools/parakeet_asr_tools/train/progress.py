@@ -13,12 +13,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from parakeet_asr.errors import ConfigurationError
-from parakeet_asr_tools.console import console, errors
-from parakeet_asr_tools.train.evaluation import Score
+from parakeet_asr_tools.console import errors
 from parakeet_asr_tools.train.trainer import Observer, Trainer
+from parakeet_asr_tools.train.word_errors import Score
 
 
 class Progress(Observer):
@@ -67,14 +66,6 @@ class Progress(Observer):
         if self._writer is not None:
             for name, score in found.items():
                 self._writer.add_scalar(f"word_error_rate/{name}", score.word_error_rate, step)
-
-
-def print_scores(title: str, found: Mapping[str, Score]) -> None:
-    """A table, on stdout."""
-    table = Table("set", "utterances", "words", "word error rate", title=title)
-    for name, score in sorted(found.items()):
-        table.add_row(name, str(score.utterances), str(score.words), f"{score.word_error_rate:.1%}")
-    console.print(table)
 
 
 def _summary_writer(trainer: Trainer) -> Any:

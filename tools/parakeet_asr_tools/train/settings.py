@@ -11,6 +11,7 @@ from parakeet_asr_tools.train.augmentation import Augmentation
 
 Schedule = Literal["cosine", "noam", "constant"]
 Precision = Literal["float32", "bfloat16"]
+Frozen = Literal["nothing", "encoder", "decoder"]  # decoder: predictor and joint network
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Settings:
     precision: Precision = "float32"
     device: str = "cpu"
     dropout: float = 0.1
+    freeze: Frozen = "nothing"  # what is not trained, and has no dropout
     freeze_norm: bool = False  # keep the statistics of batch norms as they are
     ctc_weight: float = 0.0  # of the CTC helper on the encoder, dropped afterwards
     teacher_weight: float = 0.0  # of the distance to the teacher's encoder

@@ -1,4 +1,4 @@
-"""``parakeet-asr-tools speak``: sentences become recordings and a manifest, spoken by eSpeak NG."""
+"""``parakeet-asr-tools speak``: sentences become recordings and a manifest, spoken by a synthesizer."""
 
 from __future__ import annotations
 
@@ -9,49 +9,24 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.records import SAMPLE_RATE_HZ
 from parakeet_asr_tools.console import console, progress
+from parakeet_asr_tools.train.synthesizers import SYNTHESIZERS, EspeakVoice, Voice
 
 MANIFEST = "manifest.jsonl"
-ACCENTS = ("en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-029", "en-us-nyc")
-VARIANTS = (
-    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "klatt", "klatt2",
-    "klatt4", "Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Gene2", "Hugo",
-    "Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "adam", "anika", "antonio", "belinda",
-    "benjamin", "boris", "caleb", "david", "ed", "edward", "edward2", "gustave", "iven", "iven2", "iven3",
-    "iven4", "john", "linda", "marcelo", "max", "michel", "miguel", "norbert", "pablo", "paul", "pedro",
-    "quincy", "rob", "robert", "sandro", "shelby", "steph", "steph2", "steph3", "travis", "victor", "zac",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """How eSpeak NG speaks one sentence."""
-
-    accent: str
-    variant: str
-    words_per_minute: int
-    pitch: int  # 0..99
-
-    @property
-    def options(self) -> list[str]:
-        """Of the command line."""
-        name = f"{self.accent}+{self.variant}"
-        return ["-v", name, "-s", str(self.words_per_minute), "-p", str(self.pitch)]
 
 
 def add_parser(commands: Any) -> None:
     """Declare the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "speak",
-        help="make recordings of sentences with eSpeak NG, for training",
+        help="make recordings of sentences with eSpeak NG or Flite, for training",
         description="Speak sentences in many synthetic voices and write DIR/manifest.jsonl for `train`. "
-        "Needs the program espeak-ng (Debian and Ubuntu: sudo apt install espeak-ng).",
+        "Needs the program (Debian and Ubuntu: sudo apt install espeak-ng, or flite).",
     )
     parser.add_argument("out", type=Path, metavar="DIR")
     source = parser.add_mutually_exclusive_group(required=True)
@@ -60,6 +35,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--without", type=Path, metavar="MANIFEST", help="leave its sentences out")
     parser.add_argument("--times", type=int, default=1, help="voices per sentence (default: %(default)s)")
     parser.add_argument("--set", default="", help="name of the set (default: the folder's)")
+    parser.add_argument(
+        "--synthesizer", choices=list(SYNTHESIZERS), default=EspeakVoice.program,
+        help="what speaks (default: %(default)s); another one than in training tells whether words were "
+        "learnt or a voice",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of sentences and voices (default: %(default)s)")
     parser.set_defaults(run=_run)
 
@@ -78,13 +58,18 @@ def _run(arguments: argparse.Namespace) -> None:
         excluded = {tuple(words(row.text)) for row in read_manifest(arguments.without)}
         texts = [text for text in texts if tuple(words(text)) not in excluded]
     with progress(f"speaking {len(texts) * arguments.times} sentences"):
-        seconds = speak(texts * arguments.times, arguments.out, arguments.seed, arguments.set)
+        seconds = speak(
+            texts * arguments.times, arguments.out, arguments.seed, arguments.set,
+            SYNTHESIZERS[arguments.synthesizer],
+        )  # fmt: skip
     console.print(
         f"{arguments.out / MANIFEST}: {len(texts) * arguments.times} utterances, {seconds / 60:.1f} minutes"
     )
 
 
-def speak(texts: Sequence[str], out: Path, seed: int, group: str = "") -> float:
+def speak(
+    texts: Sequence[str], out: Path, seed: int, group: str = "", synthesizer: type[Voice] = EspeakVoice
+) -> float:
     """Speak every text in a voice drawn for it; gives the seconds of sound.
 
     Args:
@@ -92,17 +77,20 @@ def speak(texts: Sequence[str], out: Path, seed: int, group: str = "") -> float:
         out: folder for the recordings (16 kHz FLAC) and the manifest.
         seed: of the voices.
         group: the set's name in the manifest; the folder's by default.
+        synthesizer: whose voices.
 
     Raises:
-        ConfigurationError: eSpeak NG is not installed or fails.
+        ConfigurationError: the synthesizer is not installed or fails.
     """
     from parakeet_asr_tools.train.manifest import Utterance, write_manifest
 
-    if shutil.which("espeak-ng") is None:
-        raise ConfigurationError("espeak-ng is not installed: sudo apt install espeak-ng")
+    if shutil.which(synthesizer.program) is None:
+        raise ConfigurationError(
+            f"{synthesizer.program} is not installed: sudo apt install {synthesizer.package}"
+        )
     out.mkdir(parents=True, exist_ok=True)
     chance = random.Random(seed)  # noqa: S311  # not for secrets
-    voices = [_voice(chance) for _ in texts]
+    voices = [synthesizer.drawn(chance) for _ in texts]
 
     def one(number: int) -> Utterance:
         path = out / f"{number:06d}.flac"
@@ -115,15 +103,6 @@ def speak(texts: Sequence[str], out: Path, seed: int, group: str = "") -> float:
     return sum(row.duration_s for row in rows)
 
 
-def _voice(chance: random.Random) -> Voice:
-    return Voice(
-        chance.choice(ACCENTS),
-        chance.choice(VARIANTS),
-        round(chance.uniform(120, 200)),
-        round(chance.uniform(20, 80)),
-    )
-
-
 def _speak(text: str, voice: Voice, path: Path) -> float:
     import soundfile
 
@@ -131,14 +110,11 @@ def _speak(text: str, voice: Voice, path: Path) -> float:
 
     with tempfile.TemporaryDirectory() as scratch:
         wav = Path(scratch) / "speech.wav"
-        done = subprocess.run(
-            ["espeak-ng", *voice.options, "-w", str(wav), "--", text],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(voice.command(text, wav), capture_output=True, text=True, check=False)
         if done.returncode or not wav.is_file():
-            raise ConfigurationError(f"espeak-ng failed on {text!r} with {voice}: {done.stderr.strip()}")
+            raise ConfigurationError(
+                f"{voice.program} failed on {text!r} with {voice}: {done.stderr.strip()}"
+            )
         samples = read_audio(wav)
     soundfile.write(path, samples, SAMPLE_RATE_HZ)
     return len(samples) / SAMPLE_RATE_HZ

@@ -19,12 +19,13 @@ from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.tokenization import SentencePieceTokenizer
 from parakeet_asr_tools.train.archive import Origin, rounded_to_float16
 from parakeet_asr_tools.train.batches import Epochs, Examples, batches
-from parakeet_asr_tools.train.evaluation import Heard, Score, scores, transcribe
+from parakeet_asr_tools.train.evaluation import transcribe
 from parakeet_asr_tools.train.loss import Losses
 from parakeet_asr_tools.train.manifest import Utterance
 from parakeet_asr_tools.train.model import Trainee
 from parakeet_asr_tools.train.optimization import MovingAverage, make_optimizer
 from parakeet_asr_tools.train.settings import Settings
+from parakeet_asr_tools.train.word_errors import Heard, Score, scores, write_transcripts
 
 CHECKPOINT = "checkpoint.pt"
 MODEL = "model.nemo"
@@ -115,7 +116,9 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = settings.learning_rate_at(self.steps_done)
         with_durations = bool(torch.rand(()) >= settings.omega)
-        losses: Losses = self.model(batch, self._teacher, with_durations=with_durations)
+        contexts = self._origin.transducer.config.encoder.attention_contexts_steps
+        context = contexts[int(torch.randint(len(contexts), ())) if len(contexts) > 1 else 0]
+        losses: Losses = self.model(batch, self._teacher, with_durations=with_durations, context=context)
         self._optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
@@ -144,10 +147,7 @@ class Trainer:
         """Word error rate per held-out set with the averaged weights."""
         heard = self.transcribe(self._data.held_out)
         found = scores(heard)
-        with (self.folder / "transcripts.jsonl").open("w", encoding="utf-8") as out:
-            for one in heard:
-                row = {"audio": str(one.utterance.audio), "text": one.utterance.text, "heard": one.text}
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        write_transcripts(self.folder / "transcripts.jsonl", heard)
         self._log(step=self.steps_done, word_error_rate={k: v.word_error_rate for k, v in found.items()})
         self.observer.evaluated(self.steps_done, found)
         return found

@@ -106,12 +106,16 @@ class Encoder(nn.Module):
         self.pre_encode = Subsampling(config)
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.layers))
 
-    def forward(self, features: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, features: Tensor, length: Tensor, context: tuple[int, int] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Encode.
 
         Args:
             features: [batch, mels, frames].
             length: [batch] int64 valid frames.
+            context: steps to the left and right, one of the attention contexts of a cache-aware model that
+                has several; the first by default.
 
         Returns:
             [batch, d_model, steps] and [batch] valid steps.
@@ -123,7 +127,7 @@ class Encoder(nn.Module):
         valid = valid_mask(steps, size)
         visible = valid[:, None, :]
         if self.config.attention_style == "chunked_limited":
-            visible = visible & chunk_mask(size, *self.config.attention_context_steps, x.device)
+            visible = visible & chunk_mask(size, *(context or self.config.attention_context_steps), x.device)
         for layer in self.layers:
             x = layer(x, positions, visible, valid)
         return x.transpose(1, 2), steps
