@@ -12,10 +12,9 @@ from typing import Any
 from parakeet_asr.core.model_spec import ModelSpec
 from parakeet_asr.errors import ConfigurationError
 from parakeet_asr.model_directory import read_model_directory
-from parakeet_asr_tools.onnx_export.builder import ExternalData
-from parakeet_asr_tools.onnx_export.model_directory import CARD_FILE, EXTERNAL_ABOVE_BYTES
+from parakeet_asr_tools.onnx_export.model_directory import CARD_FILE
 from parakeet_asr_tools.optimizing.fusion import CONTRIB_DOMAIN, fuse
-from parakeet_asr_tools.optimizing.graph_files import read_folded, weights_bytes, write_graph
+from parakeet_asr_tools.optimizing.graph_files import read_folded, write_graph
 from parakeet_asr_tools.optimizing.quantization import METHODS, Quantization, quantize
 from parakeet_asr_tools.staging import hash_files, staged, write_spec
 
@@ -102,11 +101,7 @@ def _optimize(source: Path, target: Path, options: OptimizeOptions) -> dict[str,
         model, report["quantized"] = quantize(model, options.quantization)
     if options.fusion:
         report["fused"] = fuse(model)
-    large = weights_bytes(model) > EXTERNAL_ABOVE_BYTES
-    external = ExternalData(target.with_name(f"{target.name}.data")) if large else None
-    write_graph(model, target, external)
-    if external is not None:
-        external.close()
+    write_graph(model, target)
     return report
 
 

@@ -10,6 +10,7 @@ from onnx import TensorProto, numpy_helper
 
 from parakeet_asr.errors import ModelContractError
 from parakeet_asr_tools.onnx_export.builder import ExternalData
+from parakeet_asr_tools.onnx_export.model_directory import EXTERNAL_ABOVE_BYTES
 from parakeet_asr_tools.precision.constants import Constants
 
 _LARGE_ELEMENTS = 4096  # from here on a tensor goes into the external file, where there is one
@@ -28,11 +29,11 @@ def read_folded(path: Path) -> onnx.ModelProto:
     constants = Constants(model, path.parent)
     nodes = [node for node in model.graph.node if not constants.is_made(node.output[0])]
     used = dict.fromkeys(name for node in nodes for name in node.input if name in constants)
-    tensors = [_tensor(constants, name) for name in used]
     del model.graph.node[:]
     del model.graph.initializer[:]
     model.graph.node.extend(nodes)
-    model.graph.initializer.extend(tensors)
+    for name in used:  # one at a time: appending copies, and a list of all would be the weights once more
+        model.graph.initializer.append(_tensor(constants, name))
     return model
 
 
@@ -41,20 +42,21 @@ def weights_bytes(model: onnx.ModelProto) -> int:
     return sum(tensor.ByteSize() for tensor in model.graph.initializer)
 
 
-def write_graph(model: onnx.ModelProto, path: Path, external: ExternalData | None = None) -> None:
-    """Write and check; large tensors go to ``external``, which lies beside the graph.
+def write_graph(model: onnx.ModelProto, path: Path) -> None:
+    """Write and check; weights beyond 1 GiB leave the model for ``<name>.data`` beside the graph.
 
     Raises:
         onnx.checker.ValidationError: the graph is not valid ONNX (an error of the optimizer).
     """
-    if external is not None:
+    if weights_bytes(model) > EXTERNAL_ABOVE_BYTES:
+        external = ExternalData(path.with_name(f"{path.name}.data"))
         for tensor in model.graph.initializer:
             if int(np.prod(tensor.dims, dtype=np.int64)) >= _LARGE_ELEMENTS:
                 array = numpy_helper.to_array(tensor)
                 for stored in ("raw_data", "float_data", "int32_data", "int64_data"):
                     tensor.ClearField(stored)
                 external.append(tensor, array)
-        external.flush()
+        external.close()
     path.write_bytes(model.SerializeToString(deterministic=True))
     onnx.checker.check_model(str(path))
 

@@ -1,26 +1,23 @@
-"""Weights in 4 or 8 bits, by ONNX Runtime's own quantisers."""
+"""Weights in 4 or 8 bits; all but those of ``dynamic`` by ONNX Runtime's own quantisers."""
 
 from __future__ import annotations
 
 import logging
 import re
-import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from typing import Any, Literal
 
 import onnx
 from onnx import helper, numpy_helper
 
 from parakeet_asr.errors import ConfigurationError
-from parakeet_asr_tools.onnx_export.model_directory import EXTERNAL_ABOVE_BYTES
+from parakeet_asr_tools.optimizing.dynamic import quantize_dynamic
 from parakeet_asr_tools.optimizing.fusion import declare_contrib
-from parakeet_asr_tools.optimizing.graph_files import weights_bytes
 
 Method = Literal["rtn", "k_quant_mixed", "hqq", "int8", "int8-dynamic"]
 METHODS: dict[Method, str] = {
@@ -67,8 +64,11 @@ def quantize(model: onnx.ModelProto, options: Quantization) -> tuple[onnx.ModelP
         The quantised model, and how many of its nodes compute with how many bits.
     """
     constants_to_the_right(model.graph)
-    with _quiet():
-        made = _dynamic(model) if options.method == "int8-dynamic" else _weight_only(model, options)
+    if options.method == "int8-dynamic":
+        quantize_dynamic(model.graph)
+        return model, _bits(model)
+    with _quiet(), _one_thread():
+        made = _weight_only(model, options)
     declare_contrib(made)
     return made, _bits(made)
 
@@ -131,25 +131,6 @@ def _weight_only(model: onnx.ModelProto, options: Quantization) -> onnx.ModelPro
     return made
 
 
-def _dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Per channel with unsigned weights: signed ones can overflow on a CPU without VNNI."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    with tempfile.TemporaryDirectory(prefix="parakeet-quantize-") as scratch:
-        path = Path(scratch) / "quantized.onnx"
-        quantize_dynamic(
-            model,
-            path,
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            weight_type=QuantType.QUInt8,
-            use_external_data_format=weights_bytes(model) > EXTERNAL_ABOVE_BYTES,
-            extra_options={"MatMulConstBOnly": True},
-        )
-        made: onnx.ModelProto = onnx.load(str(path))
-    return made
-
-
 def _nodes_with_more_bits(graph: onnx.GraphProto, block_size: int) -> Iterator[str]:
     """Products that keep 8 bits: both ends, and values and second feed-forward matrices of some layers.
 
@@ -192,3 +173,16 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(level)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Of PyTorch, which hqq computes with: its steps are so small that threads mostly wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -29,7 +29,10 @@ def main(directory: Path) -> None:
 
 
 def hear(model: Model, recordings: Sequence[str]) -> dict[str, Any]:
-    """Texts, token ids and seconds of processor time per recording, and the process's memory."""
+    """Texts, token ids and seconds of processor time per recording, and the process's memory.
+
+    Afterwards, outside of these times, what the encoder says about the last recording [steps, width].
+    """
     texts, tokens, compute_s = [], [], []
     for path in recordings:
         samples = read_audio(path)
@@ -39,7 +42,8 @@ def hear(model: Model, recordings: Sequence[str]) -> dict[str, Any]:
         texts.append(heard.text)
         tokens.append(heard.token_ids)
     memory = {"resident_mb": resident_bytes() / 1e6, "peak_mb": peak_resident_bytes() / 1e6}
-    return {"texts": texts, "tokens": tokens, "compute_s": compute_s, **memory}
+    encoded = model.recognizer.encode([read_audio(recordings[-1])]).projected[0].tolist()
+    return {"texts": texts, "tokens": tokens, "compute_s": compute_s, "encoded": encoded, **memory}
 
 
 def _answer(found: dict[str, Any]) -> None:

@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from parakeet_asr.errors import EngineError
+from parakeet_asr.records import FloatArray
 from parakeet_asr_tools.line_process import LineProcess
 
 ROUND_UTTERANCES = 25
+MIN_ROUNDS = 4  # where there are as many recordings: one disturbed round should move no median
 
 
 @dataclass(slots=True)
@@ -27,6 +31,7 @@ class Found:
     resident_mb: float = 0.0  # after the last round
     peak_mb: float = 0.0
     rounds_s: list[float] = field(default_factory=list)  # processor time of each round
+    encoded: list[FloatArray] = field(default_factory=list)  # of each round's last recording
 
 
 def hear_in_turns(
@@ -38,7 +43,7 @@ def hear_in_turns(
         EngineError: a process failed; the message ends with what it wrote last.
     """
     count = len(recordings)
-    rounds = -(-count // ROUND_UTTERANCES)
+    rounds = min(count, max(MIN_ROUNDS, -(-count // ROUND_UTTERANCES)))
     with ExitStack() as stack:
         children = [stack.enter_context(_Child(directory)) for directory in directories]
         found = [
@@ -60,6 +65,7 @@ def _enter(found: Found, rows: Sequence[int], answer: dict[str, Any]) -> None:
     ):
         found.texts[row], found.tokens[row], found.compute_s[row] = text, ids, seconds
     found.rounds_s.append(sum(answer["compute_s"]))
+    found.encoded.append(np.array(answer["encoded"], np.float32))
     found.resident_mb, found.peak_mb = answer["resident_mb"], answer["peak_mb"]
 
 

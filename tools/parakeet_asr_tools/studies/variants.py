@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,8 +15,12 @@ from parakeet_asr.model_directory import read_model_directory, resolve_model
 from parakeet_asr_tools.benchmark.accuracy import agreement, word_error_rate
 from parakeet_asr_tools.commands.optimize import METHODS
 from parakeet_asr_tools.studies.speech import speech_folder
+from parakeet_asr_tools.studies.variant_makers import RANDOM, Maker, as_it_is, bundle, changed, random_model
 from parakeet_asr_tools.studies.variant_rounds import Found, hear_in_turns
 from parakeet_asr_tools.train.manifest import Utterance, read_manifest, split
+
+if TYPE_CHECKING:
+    from parakeet_asr_tools.optimizing.quantization import Method
 
 NAME = "variants"
 HELP = (
@@ -25,13 +28,12 @@ HELP = (
 )
 OUTPUT = Path("out/variants")
 HELD_OUT_EVERY = 5  # of each set: what the trained small models were not trained on (docs/training.md)
+MADE = ("fused", *METHODS, "fp16")
 HEADER = (
     "variant", "files it opens, MB", "memory loaded / after speech / highest, MB",
-    "WER, %", "WER of held out, %", "utterances as float32, %", "computing, ms per s of audio",
-    "against float32", "computing of a final, median / p95, ms",
+    "WER, %", "WER of held out, %", "utterances as float32, %", "encoder's cosine to float32, worst",
+    "computing, ms per s of audio", "against float32", "computing of a final, median / p95, ms",
 )  # fmt: skip
-
-Maker = Callable[[Path], Path]  # a folder to write to -> the model directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Variant:
     name: str
     make: Maker
     trained: bool = True  # else random weights, whose word errors say nothing
+    akin: bool = True  # the first model's weights in another form, so that their encoders can be compared
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="demo", help="model directory or name (demo)")
     parser.add_argument("--nemo", type=Path, help="its archive, for the GenAI bundle (the one beside it)")
     parser.add_argument(
-        "--methods", nargs="*", choices=METHODS, default=list(METHODS), help="of quantisation (all)"
+        "--methods", nargs="*", choices=MADE, default=list(MADE), help="what is made of the model (all)"
+    )
+    parser.add_argument(
+        "--beside", nargs="*", default=[], help="directories made of it before, measured as they are"
     )
     parser.add_argument(
         "--also",
@@ -82,34 +88,26 @@ def run(arguments: argparse.Namespace) -> Iterator[Sequence[str]]:
 
 def variants(arguments: argparse.Namespace) -> Iterator[Variant]:
     """What is measured, float32 first."""
-    from parakeet_asr_tools.optimizing.directory import OptimizeOptions
-    from parakeet_asr_tools.optimizing.quantization import METHODS as LABELS
-    from parakeet_asr_tools.optimizing.quantization import Quantization
-
-    def quantized(method: Any) -> OptimizeOptions:
-        return OptimizeOptions(fusion=False, quantization=Quantization(method))
-
     model = resolve_model(arguments.model)
-    yield Variant("float32", partial(_as_it_is, model))
-    yield Variant("float32, fused", _optimized(model, "fused", OptimizeOptions(quantization=None)))
+    yield Variant("float32", as_it_is(model))
     for method in arguments.methods:
-        label = f"{LABELS[method].split(',')[0]} `{method}`"
-        yield Variant(label, _optimized(model, method, quantized(method)))
-    yield Variant("FP16 graphs (`convert-precision`)", partial(_fp16, model))
+        yield Variant(_label(method), changed(model, method))
+    for name in arguments.beside:
+        other = resolve_model(name)
+        yield Variant(other.name, as_it_is(other))
     archive = arguments.nemo or model / f"{model.name}.nemo"
     if archive.is_file():
-        bundle = arguments.output / "genai"
-        yield Variant("GenAI bundle, float32", partial(_bundle, archive))
-        for method in arguments.methods:
-            made = _optimized(bundle, f"genai-{method}", quantized(method))
+        yield Variant("GenAI bundle, float32", bundle(archive))
+        for method in filter(METHODS.__contains__, arguments.methods):
+            made = changed(arguments.output / "genai", method, f"genai-{method}")
             yield Variant(f"GenAI bundle, `{method}`", made)
     for name in arguments.also:
         other = resolve_model(name)
-        yield Variant(other.name, partial(_as_it_is, other))
-        made = _optimized(other, f"{other.name}-int8", quantized("int8-dynamic"))
-        yield Variant(f"{other.name}, `int8-dynamic`", made)
+        yield Variant(other.name, as_it_is(other), akin=False)
+        made = changed(other, "int8-dynamic", f"{other.name}-int8")
+        yield Variant(f"{other.name}, `int8-dynamic`", made, akin=False)
     for name in arguments.random:
-        yield Variant(f"{name}, random weights", partial(_random, name), trained=False)
+        yield Variant(f"{name}, random weights", random_model(name), trained=False, akin=False)
 
 
 def row(
@@ -134,6 +132,7 @@ def row(
         _errors(pairs) if variant.trained else "-",
         _errors(apart) if variant.trained else "-",
         f"{100 * agreement(reference.tokens, found.tokens).equal:.1f}" if variant.trained else "-",
+        _likeness(found, reference) if variant.akin else "-",
         f"{1000 * sum(found.compute_s) / seconds:.2f}",
         f"{ratio(found, reference):.2f}",
         f"{final_ms[0]:.0f} / {final_ms[1]:.0f}",
@@ -152,6 +151,23 @@ def _errors(pairs: Sequence[tuple[Utterance, str]]) -> str:
     return f"{100 * word_error_rate([one.text for one, _ in pairs], [text for _, text in pairs]):.2f}"
 
 
+def _likeness(found: Found, reference: Found) -> str:
+    """The worst cosine over rounds; none where one of the encoders leaves its last product to the joint."""
+    from parakeet_asr_tools.precision.comparison import cosine
+
+    pairs = list(zip(found.encoded, reference.encoded, strict=True))
+    if not pairs or any(mine.shape != theirs.shape for mine, theirs in pairs):
+        return "-"
+    return f"{min(cosine(mine, theirs) for mine, theirs in pairs):.4f}"
+
+
+def _label(method: str) -> str:
+    from parakeet_asr_tools.optimizing.quantization import METHODS as LABELS
+
+    named = {"fused": "float32, fused", "fp16": "FP16 graphs (`convert-precision`)"}
+    return named.get(method) or f"{LABELS[cast('Method', method)].split(',')[0]} `{method}`"
+
+
 def _unused(name: str, files: Any) -> bool:
     """Whether our runtime does not open a file: the halves of the decoder where it has the whole."""
     return "decoder_step.onnx" in files and name in ("predictor.onnx", "joint.onnx")
@@ -159,58 +175,3 @@ def _unused(name: str, files: Any) -> bool:
 
 def _tell(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
-
-
-def _as_it_is(directory: Path, _: Path) -> Path:
-    return directory
-
-
-def _optimized(model: Path, name: str, options: Any) -> Maker:
-    def make(out: Path) -> Path:
-        from parakeet_asr_tools.optimizing.directory import optimize_directory
-
-        optimize_directory(model, out / name, options)
-        return out / name
-
-    return make
-
-
-def _fp16(model: Path, out: Path) -> Path:
-    from parakeet_asr_tools.precision.directory import convert_directory
-    from parakeet_asr_tools.precision.rule import Rule
-
-    convert_directory(model, out / "fp16", Rule(low="fp16"))
-    return out / "fp16"
-
-
-def _bundle(archive: Path, out: Path) -> Path:
-    from parakeet_asr_tools.genai.bundle import GENAI
-
-    return _exported(archive, out / "genai", GENAI)
-
-
-def _random(name: str, out: Path) -> Path:
-    from parakeet_asr_tools.making.presets import PRESETS
-    from parakeet_asr_tools.making.random_model import make_archive
-    from parakeet_asr_tools.onnx_export.model_directory import OURS
-
-    preset, decoder = RANDOM[name]
-    archive = out / f"{name.replace(' ', '-')}.nemo"
-    make_archive(archive, PRESETS[preset], seed=0, decoder=decoder)
-    return _exported(archive, archive.with_suffix(""), OURS)
-
-
-def _exported(archive: Path, out: Path, layout: Any) -> Path:
-    from parakeet_asr.nemo.archive import open_archive
-    from parakeet_asr_tools.onnx_export.model_directory import ExportOptions, export_model
-
-    with open_archive(archive) as opened:
-        export_model(opened, out, ExportOptions(), layout=layout)
-    return out
-
-
-RANDOM: dict[str, tuple[Any, Any]] = {
-    "RNNT of demo's size": ("demo", "rnnt"),
-    "cache-aware RNNT": ("cache-aware", "rnnt"),
-}
-"""Preset and decoder of models of which only size, memory and speed are of interest."""
