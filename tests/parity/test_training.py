@@ -53,12 +53,13 @@ def test_losses_and_gradients(losses: dict[str, np.ndarray], kind: str) -> None:
 def test_nemo_restores_what_was_trained_and_has_our_tokens(
     nemo_decode, nemo_file, samples, tmp_path, changes
 ) -> None:
-    """The demo model changed, trained for two steps, in NeMo and in our runtime."""
+    """The demo model changed, trained until it says something again, in NeMo and in our runtime."""
     from parakeet_asr import load_model
     from parakeet_asr.nemo.archive import open_archive
     from parakeet_asr.sources.audio_file import read_audio
     from parakeet_asr_tools.onnx_export.model_directory import ExportOptions, export_model
     from parakeet_asr_tools.train.archive import from_archive
+    from parakeet_asr_tools.train.augmentation import Augmentation
     from parakeet_asr_tools.train.manifest import read_manifest
     from parakeet_asr_tools.train.settings import Settings
     from parakeet_asr_tools.train.surgery import Changes
@@ -67,7 +68,11 @@ def test_nemo_restores_what_was_trained_and_has_our_tokens(
     with open_archive(nemo_file) as archive:
         origin = from_archive(archive, Changes(**changes))
     rows = read_manifest(Path(__file__).resolve().parents[2] / "examples" / "samples" / "manifest.jsonl")[:4]
-    trainer = Trainer(origin, Data(rows), Settings(steps=2, batch_s=12.0, freeze_norm=True), tmp_path)
+    settings = Settings(
+        steps=30, batch_s=12.0, learning_rate=1e-3, warmup_steps=5, ema_decay=0.0, dropout=0.0,
+        freeze_norm=True, augmentation=Augmentation.none(),
+    )  # fmt: skip
+    trainer = Trainer(origin, Data(rows), settings, tmp_path)
     trainer.run()
     trained = trainer.write()
     theirs = nemo_decode(trained, samples)

@@ -19,6 +19,8 @@ from parakeet_asr.nemo.streaming import streaming_spec  # noqa: E402
 from parakeet_asr.sources.audio_file import read_audio  # noqa: E402
 from parakeet_asr_tools.cli import main  # noqa: E402
 from parakeet_asr_tools.train.archive import from_archive  # noqa: E402
+from parakeet_asr_tools.train.model import Teacher, Trainee  # noqa: E402
+from parakeet_asr_tools.train.settings import Settings  # noqa: E402
 from parakeet_asr_tools.train.surgery import (  # noqa: E402
     SPEECH_LOG_MEL_MEAN,
     SPEECH_LOG_MEL_STD,
@@ -175,3 +177,18 @@ def test_what_is_frozen_stays_and_the_rest_learns(make_trainer, part):
     after = trainer.weights()
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"encoder": {"decoder", "joint"}, "decoder": {"encoder"}}[part]
+
+
+def test_a_whole_context_teacher_is_one_step_ahead_of_a_causal_model(demo):
+    """And may read other features; where one of both has no step, nothing is compared."""
+    settings = Settings(teacher_weight=1.0)
+    causal = Trainee(made(demo, Changes(attention_contexts=((70, 6),))), settings)
+    teacher = Teacher(made(demo, Changes()))
+    ideal, steps = torch.randn(2, 11, 256), torch.tensor([11, 6])
+    late = torch.nn.functional.pad(ideal, (0, 0, 1, 0))
+    late[1, 7:] = 100.0
+    assert causal._distance(late, steps + 1, (ideal, steps), teacher) == 0
+    assert causal._distance(late, steps, (ideal, steps), teacher) == 0
+    assert causal._distance(ideal, steps, (ideal, steps), teacher) > 0.5
+    other = Trainee(made(demo, Changes(layers=(0, 1))), settings)
+    assert other._distance(ideal, steps, (ideal, steps), teacher) == 0

@@ -106,7 +106,7 @@ def test_a_teacher_draws_the_encoder_near(make_trainer, make_origin):
     )()
     trainer.run()
     assert distances[-1] < 0.8 * distances[0]
-    with pytest.raises(ConfigurationError, match="teacher: expected the same features"):
+    with pytest.raises(ConfigurationError, match="teacher: expected a joint network as wide"):
         trainer._prepared(make_origin(SMALL).transducer)
 
 

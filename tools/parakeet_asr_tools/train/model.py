@@ -49,7 +49,7 @@ class Trainee(nn.Module):
     def forward(
         self,
         batch: Batch,
-        teacher: Transducer | None,
+        teacher: Teacher | None,
         *,
         with_durations: bool = True,
         context: tuple[int, int] | None = None,
@@ -63,17 +63,16 @@ class Trainee(nn.Module):
             context: which of its attention contexts; the first by default.
         """
         settings, config = self.settings, self.transducer.config
-        heard, frames = self.features(batch.samples, batch.sample_lengths, batch.warp)
-        features = heard
+        features, frames = self.features(batch.samples, batch.sample_lengths, batch.warp)
         if self.training:
-            features = mask_blocks(heard, batch.blocks, self._nothing(heard, frames))
-        with torch.autocast(heard.device.type, torch.bfloat16, settings.precision == "bfloat16"):
+            features = mask_blocks(features, batch.blocks, self._nothing(features, frames))
+        with torch.autocast(features.device.type, torch.bfloat16, settings.precision == "bfloat16"):
             encoded, steps = self.transducer.encoder(features, frames, context)
             encoded = encoded.transpose(1, 2)
             projected = self.transducer.joint.enc(encoded)
             predicted = self.transducer.joint.pred(self._predict(batch.targets))
             ctc_logits = self.ctc_head(encoded) if self.ctc_head is not None else None
-            ideal = _projection(teacher, heard, frames) if teacher is not None else None
+            ideal = teacher(batch) if teacher is not None else None
         tokens = batch.target_lengths.sum().clamp(min=1)
         durations = config.durations if with_durations else ()
         written = self._transducer_losses(projected, predicted, batch, steps, durations).sum() / tokens
@@ -81,8 +80,8 @@ class Trainee(nn.Module):
         ctc, far = zero, zero
         if ctc_logits is not None:
             ctc = ctc_loss(ctc_logits, batch.targets, steps, batch.target_lengths).sum() / tokens
-        if ideal is not None:
-            far = distance(projected, ideal, valid_mask(steps, projected.shape[1]))
+        if teacher is not None and ideal is not None:
+            far = self._distance(projected, steps, ideal, teacher)
         total = written + settings.ctc_weight * ctc + settings.teacher_weight * far
         return Losses(total, written, ctc, far)
 
@@ -91,6 +90,21 @@ class Trainee(nn.Module):
         if self.transducer.config.preprocessor.normalize == "per_feature":
             return features.new_zeros(len(features))
         return features.sum(dim=(1, 2)) / (frames * features.shape[1]).clamp(min=1)
+
+    def _distance(
+        self, projected: Tensor, steps: Tensor, ideal: tuple[Tensor, Tensor], teacher: Teacher
+    ) -> Tensor:
+        """To the teacher's projection, where both have a step.
+
+        A causal encoder's step t + 1 is centred where step t of a symmetric one is, but for a frame
+        (``surgery``), so it is late by one.
+        """
+        ours, theirs = self.transducer.config.encoder, teacher.transducer.config.encoder
+        late = int(ours.causal_downsampling and not theirs.causal_downsampling)
+        wanted, wanted_steps = ideal
+        count = min(projected.shape[1] - late, wanted.shape[1])
+        both = valid_mask(torch.minimum(steps - late, wanted_steps), count)
+        return distance(projected[:, late : late + count], wanted[:, :count], both)
 
     def _predict(self, targets: Tensor) -> Tensor:
         """The predictor behind every prefix of the targets, [batch, U + 1, hidden]."""
@@ -124,11 +138,24 @@ class Trainee(nn.Module):
         return torch.cat(parts)
 
 
-@torch.no_grad()
-def _projection(teacher: Transducer, features: Tensor, frames: Tensor) -> Tensor:
-    encoded, _ = teacher.encoder(features, frames)
-    projected: Tensor = teacher.joint.enc(encoded.transpose(1, 2))
-    return projected
+class Teacher(nn.Module):
+    """A model whose encoder to come close to; it may read other features than the one that is taught."""
+
+    def __init__(self, transducer: Transducer) -> None:
+        super().__init__()
+        self.transducer = transducer.eval().requires_grad_(False)
+        self.features = BatchFeatures(transducer.config.preprocessor)
+
+    @torch.no_grad()
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What its joint network reads of a batch, none of which is hidden from it.
+
+        Returns:
+            [batch, T, hidden] and [batch] valid steps.
+        """
+        features, frames = self.features(batch.samples, batch.sample_lengths, batch.warp)
+        encoded, steps = self.transducer.encoder(features, frames)
+        return self.transducer.joint.enc(encoded.transpose(1, 2)), steps
 
 
 def frozen_parts(model: Transducer, freeze: Frozen) -> tuple[nn.Module, ...]:

@@ -22,7 +22,7 @@ from parakeet_asr_tools.train.batches import Epochs, Examples, batches
 from parakeet_asr_tools.train.evaluation import transcribe
 from parakeet_asr_tools.train.loss import Losses
 from parakeet_asr_tools.train.manifest import Utterance
-from parakeet_asr_tools.train.model import Trainee
+from parakeet_asr_tools.train.model import Teacher, Trainee
 from parakeet_asr_tools.train.optimization import MovingAverage, make_optimizer
 from parakeet_asr_tools.train.settings import Settings
 from parakeet_asr_tools.train.word_errors import Heard, Score, scores, write_transcripts
@@ -235,17 +235,15 @@ class Trainer:
         path.write_bytes(self._origin.tokenizer)
         return SentencePieceTokenizer(path, self._origin.transducer.config.vocabulary_size)
 
-    def _prepared(self, teacher: Transducer | None) -> Transducer | None:
+    def _prepared(self, teacher: Transducer | None) -> Teacher | None:
         if teacher is None:
             return None
-        ours, theirs = self._origin.transducer.config, teacher.config
-        if ours.joint.hidden != theirs.joint.hidden or ours.preprocessor != theirs.preprocessor:
+        ours, theirs = self._origin.transducer.config.joint.hidden, teacher.config.joint.hidden
+        if ours != theirs:
             raise ConfigurationError(
-                "teacher: expected the same features and width of the joint network as the model's "
-                f"({ours.preprocessor}, {ours.joint.hidden}), "
-                f"it has {theirs.preprocessor}, {theirs.joint.hidden}"
+                f"teacher: expected a joint network as wide as the model's ({ours}), it has {theirs}"
             )
-        return teacher.to(self._device).eval().requires_grad_(False)
+        return Teacher(teacher).to(self._device)
 
     def _log(self, **row: Any) -> None:
         row["time"] = round(time.time(), 1)
