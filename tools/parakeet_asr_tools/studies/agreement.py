@@ -43,6 +43,7 @@ class Tally:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this study."""
+    parser.add_argument("--model", default="demo", help="model directory, archive or name (demo)")
     parser.add_argument("--every", type=int, default=12, help="play every n-th recording (12)")
 
 
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> Iterator[Sequence[str]]:
     """Rows of the table, the header first."""
     spoken = read_speech(every=arguments.every)
     yield HEADER
-    with load_model("demo", threads=1) as model:
+    with load_model(arguments.model, threads=1) as model:
         model.warm_up()
         for name, options in PROFILES.items():
             yield name, "stable_words", *_cells(measure(model, spoken, options, _stable))
