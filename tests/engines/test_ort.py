@@ -54,6 +54,33 @@ def noise(seconds: float, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]
     return (0.1 * np.random.default_rng(seed).standard_normal(round(seconds * 16_000))).astype(np.float32)
 
 
+def test_cuda_is_given_sizes_that_recur_and_gives_the_same(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On this CPU; what is padded leaks into nothing, empty rows included."""
+    recognizer, engine = model.recognizer, model.recognizer.engine
+    audio = [noise(s, i) for i, s in enumerate((3.01, 1.7, 0.33))]
+    expected = recognizer.encode(audio)
+    shapes: list[tuple[int, ...]] = []
+    encode = engine._encode  # type: ignore[attr-defined]
+
+    def watched(features: Any, lengths: Any) -> EncoderOutput:
+        shapes.append(features.shape)
+        found: EncoderOutput = encode(features, lengths)
+        return found
+
+    monkeypatch.setattr(engine, "_device", "cuda")
+    monkeypatch.setattr(engine, "_encode", watched)
+    found = recognizer.encode(audio)
+    recognizer.encode(audio[1:2])
+    assert shapes == [(4, 128, 384), (1, 128, 256)]
+    assert found.lengths.tolist() == expected.lengths.tolist()
+    for row, length in enumerate(expected.lengths):
+        np.testing.assert_allclose(
+            found.projected[row, :length], expected.projected[row, :length], rtol=1e-3, atol=1e-4
+        )
+
+
 def test_padding_in_a_batch_leaks_into_nothing(model: Model) -> None:
     recognizer = model.recognizer
     audio = [noise(s, i) for i, s in enumerate((3.01, 1.7, 0.33, 2.505))]

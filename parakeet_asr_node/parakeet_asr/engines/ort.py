@@ -19,6 +19,7 @@ from parakeet_asr.errors import EngineError
 from parakeet_asr.records import FloatArray, IntArray
 
 Device = Literal["cpu", "cuda"]
+_BUCKET_FRAMES = 128  # 1.28 s
 
 
 class OrtEngine:
@@ -60,9 +61,12 @@ class OrtEngine:
         """See :class:`parakeet_asr.core.engine.Engine`.
 
         A CPU gains nothing from a batch and would compute its padding, too: there every utterance
-        goes through the encoder by itself.
+        goes through the encoder by itself. CUDA is given sizes that it has seen before.
         """
-        if len(lengths) > 1 and self._device == "cpu":
+        if self._device == "cuda":
+            found = self._encode(*_with_sizes_that_recur(features, lengths))
+            return EncoderOutput(found.projected[: len(lengths)], found.lengths[: len(lengths)])
+        if len(lengths) > 1:
             return _stack(
                 [self._encode(features[i : i + 1, :, :n], lengths[i : i + 1]) for i, n in enumerate(lengths)]
             )
@@ -99,6 +103,17 @@ def _preload_cuda() -> None:
     preload = getattr(onnxruntime, "preload_dlls", None)  # since 1.21
     if preload is not None:
         preload()
+
+
+def _with_sizes_that_recur(features: FloatArray, lengths: IntArray) -> tuple[FloatArray, IntArray]:
+    """Padded to 1.28 s and a power of two, as engine torch does: cuDNN plans anew for every size it meets."""
+    rows, frames = (
+        1 << (len(lengths) - 1).bit_length(),
+        -(-features.shape[2] // _BUCKET_FRAMES) * _BUCKET_FRAMES,
+    )
+    padded = np.zeros((rows, features.shape[1], frames), np.float32)
+    padded[: len(lengths), :, : features.shape[2]] = features
+    return padded, np.pad(lengths, (0, rows - len(lengths)))
 
 
 def _stack(rows: list[EncoderOutput]) -> EncoderOutput:
