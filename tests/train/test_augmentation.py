@@ -15,6 +15,7 @@ from parakeet_asr.core.model_spec import FeatureSpec  # noqa: E402
 from parakeet_asr.errors import ConfigurationError  # noqa: E402
 from parakeet_asr.nemo.config import PreprocessorConfig  # noqa: E402
 from parakeet_asr.sources.audio_file import read_audio  # noqa: E402
+from parakeet_asr_tools.cli import main  # noqa: E402
 from parakeet_asr_tools.train import augmentation as augment  # noqa: E402
 from parakeet_asr_tools.train.batches import Epochs, Examples, collate  # noqa: E402
 from parakeet_asr_tools.train.features import BatchFeatures, mask_blocks, warped  # noqa: E402
@@ -149,6 +150,13 @@ def test_manifests(tmp_path, utterances) -> None:
     rest, held_out = split(utterances * 2, 5)
     assert len(held_out) >= 3
     assert len(rest) + len(held_out) == 20
+    write_manifest(path, utterances)
+    parts = [tmp_path / "parts" / name for name in ("train.jsonl", "held_out.jsonl")]
+    assert main(["split", str(path), *map(str, parts), "--every", "2"]) == 0
+    divided = [row.audio for part in parts for row in read_manifest(part)]
+    assert sorted(divided) == sorted(row.audio for row in utterances)
+    assert len(read_manifest(parts[1])) >= 2
+    assert main(["split", str(path), *map(str, parts), "--every", "1"]) == 1
 
 
 def test_commands_for_robots_are_different_and_the_same_again() -> None:

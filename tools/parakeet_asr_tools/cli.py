@@ -16,7 +16,7 @@ from parakeet_asr_tools.benchmark import stream as bench_stream
 from parakeet_asr_tools.commands import build, convert_precision, export, make_nemo, optimize, parity, repack
 from parakeet_asr_tools.console import errors
 from parakeet_asr_tools.studies import commands as studies
-from parakeet_asr_tools.train import blending, scoring, spoken
+from parakeet_asr_tools.train import blending, scoring, splitting, spoken
 from parakeet_asr_tools.train import commands as train
 
 
@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
         spoken,
         blending,
         scoring,
+        splitting,
         benchmark,
         bench_stream,
         bench_gpu,

@@ -68,7 +68,15 @@ def write_manifest(path: Path, rows: Iterable[Utterance]) -> None:
 
 
 def split(rows: Sequence[Utterance], every: int) -> tuple[list[Utterance], list[Utterance]]:
-    """Every n-th utterance of each set is held out (the n-th, 2n-th, ...); gives the rest and those."""
+    """Every n-th utterance of each set is held out (the n-th, 2n-th, ...); gives the rest and those.
+
+    Raises:
+        ConfigurationError: fewer than every second would be left.
+    """
+    if every < 2:
+        raise ConfigurationError(
+            f"split: expected to hold out every 2nd utterance or fewer, got every {every}"
+        )
     counts: dict[str, int] = {}
     rest: list[Utterance] = []
     held_out: list[Utterance] = []
