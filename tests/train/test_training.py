@@ -128,6 +128,27 @@ def test_frozen_norms_and_bfloat16(make_trainer):
     assert trainer.skipped == 0
 
 
+def test_an_evaluation_wakes_nothing_up(make_trainer):
+    """Not the dropout of what is frozen, nor norms whose statistics are to stay."""
+    weights = []
+    for eval_every in (2, 0):
+        trainer = make_trainer(
+            f"every{eval_every}",
+            steps=6,
+            eval_every=eval_every,
+            freeze="decoder",
+            freeze_norm=True,
+            omega=0.0,
+        )
+        trainer.run()
+        assert trainer.model.training
+        assert not trainer.model.transducer.joint.training
+        assert not trainer.model.transducer.encoder.layers[0].conv.batch_norm.training
+        weights.append(trainer.weights())
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name]), name
+
+
 def test_a_text_that_the_tokenizer_cannot_write_is_named(make_trainer, utterances, monkeypatch):
     import dataclasses
 

@@ -160,6 +160,7 @@ class Trainer:
             return transcribe(self.model.transducer, self.tokenizer, utterances)
         finally:
             self.model.transducer.load_state_dict(current)
+            self.model.train(self.model.training)  # puts what is frozen to rest again
 
     def write(self, *, float16: bool = False) -> Path:
         """Write the averaged weights as a ``.nemo``; with ``float16``, rounded and half the size."""
