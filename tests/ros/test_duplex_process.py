@@ -42,7 +42,8 @@ def play(theatre: Any, kinds: list[tuple[str, str | None]]) -> list[Any]:
     lines = {line.audio: line for line in read_lines()}
     director = Director(theatre.stage, theatre.check)
     sentences = random.Random(1).sample(robot_sentences(), len(kinds))
-    pauses = {"over": 1.0, "before": 0.1}
+    # behind 2 s of the robot's voice the canceller knows the room, on a busy machine, too
+    pauses = {"over": 2.0, "before": 0.1}
     played = [
         director.play(
             Turn(
