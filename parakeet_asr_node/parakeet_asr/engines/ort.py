@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import onnxruntime
 
+from parakeet_asr.core.batch_sizes import BUCKET_FRAMES, recurring
 from parakeet_asr.core.engine import EncoderOutput, PredictorState, StepOutput
 from parakeet_asr.core.model_spec import STREAMING_GRAPH, ModelSpec
 from parakeet_asr.core.split_graphs import is_split
@@ -19,7 +20,6 @@ from parakeet_asr.errors import EngineError
 from parakeet_asr.records import FloatArray, IntArray
 
 Device = Literal["cpu", "cuda"]
-_BUCKET_FRAMES = 128  # 1.28 s
 
 
 class OrtEngine:
@@ -107,10 +107,7 @@ def _preload_cuda() -> None:
 
 def _with_sizes_that_recur(features: FloatArray, lengths: IntArray) -> tuple[FloatArray, IntArray]:
     """Padded to 1.28 s and a power of two, as engine torch does: cuDNN plans anew for every size it meets."""
-    rows, frames = (
-        1 << (len(lengths) - 1).bit_length(),
-        -(-features.shape[2] // _BUCKET_FRAMES) * _BUCKET_FRAMES,
-    )
+    rows, frames = recurring(len(lengths), features.shape[2], BUCKET_FRAMES)
     padded = np.zeros((rows, features.shape[1], frames), np.float32)
     padded[: len(lengths), :, : features.shape[2]] = features
     return padded, np.pad(lengths, (0, rows - len(lengths)))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from parakeet_asr.core.batch_sizes import BUCKET_FRAMES, recurring
 from parakeet_asr.core.choices import PrecisionName
 from parakeet_asr.core.engine import EncoderOutput, PredictorState, StepOutput
 from parakeet_asr.core.model_spec import ModelSpec
@@ -28,7 +29,7 @@ from parakeet_asr.errors import EngineError
 from parakeet_asr.nemo.contract import contract
 from parakeet_asr.records import FloatArray, IntArray, Token
 
-_BUCKET_SAMPLES = 128 * HOP_SAMPLES
+_BUCKET_SAMPLES = BUCKET_FRAMES * HOP_SAMPLES
 """Lengths are padded to multiples of 1.28 s, so that the same graphs come again."""
 
 _P = ParamSpec("_P")
@@ -205,8 +206,7 @@ class TorchEngine:
         signals = [silence_nonsense(as_signal(samples))[0] for samples in audio]
         rows, longest = len(signals), max(map(len, signals))
         if self.on_cuda:
-            rows = 1 << (rows - 1).bit_length()
-            longest = -(-longest // _BUCKET_SAMPLES) * _BUCKET_SAMPLES
+            rows, longest = recurring(rows, longest, _BUCKET_SAMPLES)
         samples = torch.zeros((rows, longest), pin_memory=self.on_cuda)
         lengths = torch.zeros(rows, dtype=torch.int64, pin_memory=self.on_cuda)
         for row, signal in enumerate(signals):
